@@ -1,0 +1,89 @@
+"""Who may look at whom: each attention pattern as one predicate.
+
+A pattern is a small frozen object. `allowed(grid)` is its exact `(l, l)` truth table (small grids: pictures in lessons,
+oracle in tests), `pairs(grid)` counts the true entries in closed form (any size), and `groups(grid)` lists which tokens
+attend among themselves, which is how an efficient module arranges its work. Patterns speak of patch tokens; CLS is
+each model's own affair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from videoformer_edu.tokens import Grid
+
+
+class Pattern(Protocol):
+    """What every pattern offers; tokens are numbered `(t h w)`, time slowest."""
+
+    def allowed(self, grid: Grid) -> Tensor:
+        """`(l, l)` bool: row = the query that looks, column = the key that is looked at."""
+
+    def pairs(self, grid: Grid) -> int:
+        """Query-key pairs, the number of true entries of `allowed(grid)`."""
+
+    def groups(self, grid: Grid) -> Tensor:
+        """`(groups, k)` token numbers: the tokens of a row attend among themselves."""
+
+
+def check_grid(grid: Grid) -> Grid:
+    """The grid, or a ValueError that names the number to change."""
+    grid = Grid(*grid)
+    for name, size in zip(("t", "h", "w"), grid, strict=True):
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"a grid needs whole numbers of at least 1, got {name}={size!r} in {tuple(grid)}")
+    return grid
+
+
+def token_numbers(grid: Grid) -> Tensor:
+    """`(t, n)` the number of each patch token."""
+    grid = check_grid(grid)
+    return torch.arange(grid.l).reshape(grid.t, grid.n)
+
+
+@dataclass(frozen=True)
+class Full:
+    """Joint space-time attention: every token looks at every token of the clip."""
+
+    def allowed(self, grid: Grid) -> Tensor:
+        return torch.ones(check_grid(grid).l, grid.l, dtype=torch.bool)
+
+    def pairs(self, grid: Grid) -> int:
+        return check_grid(grid).l ** 2
+
+    def groups(self, grid: Grid) -> Tensor:
+        return token_numbers(grid).reshape(1, -1)  # one group of l
+
+
+@dataclass(frozen=True)
+class Spatial:
+    """Every token looks at the tokens of its own frame."""
+
+    def allowed(self, grid: Grid) -> Tensor:
+        frame = torch.arange(check_grid(grid).l) // grid.n  # (l,)
+        return frame[:, None] == frame[None]
+
+    def pairs(self, grid: Grid) -> int:
+        return check_grid(grid).t * grid.n**2
+
+    def groups(self, grid: Grid) -> Tensor:
+        return token_numbers(grid)  # t groups of n
+
+
+@dataclass(frozen=True)
+class Temporal:
+    """Every token looks at the tokens at its own place, in all frames (its tube)."""
+
+    def allowed(self, grid: Grid) -> Tensor:
+        place = torch.arange(check_grid(grid).l) % grid.n  # (l,)
+        return place[:, None] == place[None]
+
+    def pairs(self, grid: Grid) -> int:
+        return check_grid(grid).n * grid.t**2
+
+    def groups(self, grid: Grid) -> Tensor:
+        return token_numbers(grid).T  # n groups of t

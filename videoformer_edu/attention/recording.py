@@ -1,0 +1,124 @@
+"""Attention maps recorded in the forward pass itself.
+
+    with record_attention(model) as maps:
+        logits = model(video)
+    maps["blocks.0.spatial_attention"].looks_from(t=2, h=1, w=3)   # (b, head, t, h, w)
+
+While the context is open each attention computes its probabilities in the open and uses that very tensor for its
+output, so a map cannot differ from what the model did. Outside the context nothing is computed, stored or slowed down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from videoformer_edu.attention.core import MultiHeadAttention, Where
+from videoformer_edu.attention.patterns import Pattern
+from videoformer_edu.tokens import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """The probabilities of one attention module in one forward pass.
+
+    `probabilities` is `(b, groups, head, q, k)`; group `g` holds the tokens `pattern.groups(grid)[g]`, after CLS where
+    `cls` is true. Rows sum to one.
+    """
+
+    name: str
+    probabilities: Tensor
+    pattern: Pattern
+    grid: Grid
+    cls: bool
+
+    def tokens(self) -> Tensor:
+        """`(groups, k)` which row of the sequence each key is (the queries are the same): CLS is 0, patches follow."""
+        groups = self.pattern.groups(self.grid)
+        if not self.cls:
+            return groups
+        cls = torch.zeros(len(groups), 1, dtype=groups.dtype)
+        return torch.cat([cls, groups + 1], dim=1)
+
+    def dense(self) -> Tensor:
+        """`(b, head, s, s)` over the whole sequence, `s = t*n (+ 1 for CLS)`; pairs that never met are 0.
+
+        A CLS that was copied into every group (divided attention) has its rows averaged, as the model averages them.
+        """
+        b, groups, heads, _, _ = self.probabilities.shape
+        tokens = self.tokens().to(self.probabilities.device)
+        size = self.grid.l + int(self.cls)
+        out = self.probabilities.new_zeros(b, heads, size, size)
+        rows = tokens[:, :, None].expand(-1, -1, tokens.shape[1]).reshape(-1)  # (groups*q*k,)
+        columns = tokens[:, None, :].expand(-1, tokens.shape[1], -1).reshape(-1)
+        source = rearrange(self.probabilities, "b g head q k -> b head (g q k)")
+        out.view(b, heads, -1).index_add_(2, rows * size + columns, source)
+        if self.cls:
+            out[:, :, 0] /= groups
+        return out
+
+    def looks_from(self, t: int, h: int, w: int) -> Tensor:
+        """`(b, head, t, h, w)`: how much the patch in frame `t`, row `h`, column `w` looks at every other patch."""
+        for name, index, size in zip(("t", "h", "w"), (t, h, w), self.grid, strict=True):
+            if not 0 <= index < size:
+                raise IndexError(f"{name}={index} is outside the grid {tuple(self.grid)}; use 0 to {size - 1}")
+        row = t * self.grid.n + h * self.grid.w + w
+        group, place = (self.pattern.groups(self.grid) == row).nonzero()[0].tolist()
+        return self._on_grid(self.probabilities[:, group, :, place + int(self.cls)], group)
+
+    def cls_looks(self) -> Tensor:
+        """`(b, head, t, h, w)`: how much CLS looks at every patch (averaged over its copies in divided attention)."""
+        if not self.cls:
+            raise ValueError(f"{self.name} has no CLS token; use looks_from(t, h, w)")
+        groups = self.probabilities.shape[1]
+        return sum(self._on_grid(self.probabilities[:, g, :, 0], g) for g in range(groups)) / groups
+
+    def _on_grid(self, row: Tensor, group: int) -> Tensor:
+        """One row of probabilities `(b, head, k)` of a group -> `(b, head, t, h, w)`, CLS left out."""
+        out = row.new_zeros(*row.shape[:2], self.grid.l)
+        out[..., self.pattern.groups(self.grid)[group].to(row.device)] = row[..., int(self.cls):]
+        return out.unflatten(-1, tuple(self.grid))
+
+
+@contextmanager
+def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
+    """Collect the map of every attention module of `model`, by module name, in the order of the forward pass.
+
+    A second forward pass inside the same context replaces the maps of the first. Maps are detached. Raises ValueError
+    when the model has none of this package's attention modules.
+    """
+    modules = {name: m for name, m in model.named_modules() if isinstance(m, MultiHeadAttention)}
+    if not modules:
+        raise ValueError(f"{type(model).__name__} has no MultiHeadAttention of this package, so there is nothing to "
+                         "record; load published weights into our model (pretrained) instead of wrapping another one")
+    if any(m.record is not None for m in modules.values()):
+        raise RuntimeError("this model is being recorded already; leave the other `with record_attention` first")
+    maps: dict[str, AttentionMap] = {}
+
+    def recorder(name: str):
+        if name.endswith("_attention.attention"):  # blocks.0.temporal_attention.attention: named after its owner
+            name = name.removesuffix(".attention")
+
+        def record(probabilities: Tensor, where: Where | None) -> None:
+            probabilities = probabilities.detach()
+            if where is None:
+                raise ValueError(f"{name} does not say where its tokens sit; pass where=Where(pattern, grid, cls)")
+            if probabilities.ndim == 4:  # one group: (b, head, q, k)
+                probabilities = probabilities[:, None]
+            maps.pop(name, None)  # keep the order of the last pass
+            maps[name] = AttentionMap(name, probabilities, where.pattern, Grid(*where.grid), where.cls)
+
+        return record
+
+    try:
+        for name, module in modules.items():
+            module.record = recorder(name)
+        yield maps
+    finally:
+        for module in modules.values():
+            module.record = None

@@ -1,0 +1,23 @@
+"""One file per paper. Every model takes keyword arguments only and has named builders for its published sizes."""
+
+from videoformer_edu.models.timesformer import (
+    DividedSpaceTimeBlock,
+    TimeSformer,
+    timesformer_base,
+    timesformer_hr,
+    timesformer_large,
+    timesformer_motion,
+)
+from videoformer_edu.models.vit import (
+    TransformerBlock,
+    ViT,
+    vit_base_patch16_224,
+    vit_digits,
+    vit_large_patch16_224,
+    vit_small_patch16_224,
+    vit_tiny_patch16_224,
+)
+
+__all__ = ["DividedSpaceTimeBlock", "TimeSformer", "TransformerBlock", "ViT", "timesformer_base", "timesformer_hr",
+           "timesformer_large", "timesformer_motion", "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224",
+           "vit_small_patch16_224", "vit_tiny_patch16_224"]

@@ -11,22 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SPLITS = ("train", "test")
+from videoformer_edu.data.arguments import check_split
+
 MASK_SIZE = 28  # pixels of a sprite's side: 24 of handwriting and a margin of 2 all round
 
 
 class Sprites(NamedTuple):
-    """Opacity masks `(n, 28, 28)` in [0, 1], the digit `(n,)` that each shows, and its `(n,)` row in the digits set."""
+    """Opacity masks `(n, 28, 28)` in [0, 1], the digit `(n,)` that each shows, and its row `(n,)` in the source."""
 
     mask: Tensor
     digit: Tensor
     source: Tensor
-
-
-def check_split(split: str) -> None:
-    """Raise ValueError unless `split` is "train" or "test"."""
-    if split not in SPLITS:
-        raise ValueError(f'split is {split!r}; expected "train" or "test"')
 
 
 @lru_cache(maxsize=2)

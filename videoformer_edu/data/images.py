@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from videoformer_edu.data.motion import check_count, random_generator
-from videoformer_edu.data.digits import check_split
+from videoformer_edu.data.arguments import check_count, check_split, random_generator
 from videoformer_edu.data.rendering import FRAME, SPRITE_WIDTH, render, uniform
 
 
@@ -30,8 +29,8 @@ def digit_images(
 ) -> DigitImages:
     """Draw `batch` pictures, `size` pixels wide and high, each with one whole digit at a random place.
 
-    The place is uniform over all places where the digit's square lies inside the picture: a model has to look for it.
-    Sprites, colours, photographs and noise are those of the `motion` clips.
+    The place is uniform over all places where the digit's square lies inside the picture, so a model has to
+    look for it. Sprites, colours, photographs and noise are those of the `motion` clips.
     Raises ValueError for an unknown split, a count below 1, a size below 8, or no source of chance.
     """
     check_count("batch", batch)

@@ -1,6 +1,6 @@
-"""Generated clips: a handwritten digit moves over a photograph, and the label is the direction in which it moves.
+"""Generated clips: a handwritten digit moves over a photograph, and the label is the direction of the motion.
 
-No single frame says anything about the label, and no unordered set of frames says more than the axis: what is left
+No single frame says anything about the label, and no unordered set of frames says more than the axis. The rest
 can only be learned from the order of the frames. `trajectories.py` has the reasons, `rendering.py` the pixels.
 
     batch = motion_batch(16, seed=0)
@@ -15,14 +15,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from videoformer_edu.data.digits import check_split
+from videoformer_edu.data.arguments import check_count, check_split, random_generator
 from videoformer_edu.data.rendering import render
 from videoformer_edu.data.trajectories import DIRECTIONS, TASKS
 
-__all__ = [
-    "DIRECTIONS", "TASKS", "MotionBatch", "MotionClips", "axis", "batch_seed", "check_count", "motion_batch",
-    "motion_test_set", "normalise", "random_generator", "sign",
-]  # fmt: skip
+__all__ = ["DIRECTIONS", "TASKS", "MotionBatch", "MotionClips", "axis", "batch_seed", "motion_batch"]
+__all__ += ["motion_test_set", "normalise", "sign"]
 
 TEST_SEED = 12345
 MEAN, STD = 0.35, 0.25
@@ -32,8 +30,8 @@ CHUNK = 64  # clips drawn at a time: the working set stays in the processor's ca
 class MotionBatch(NamedTuple):
     """Clips and all that is known about them.
 
-    clips uint8 `(b, 3, t, h, w)`; direction `(b,)`, an index into `TASKS[task].classes`; digit `(b,)`, 0 to 9;
-    position `(b, t, 2)`, the (x, y) of the sprite's centre in pixels, y downwards.
+    clips uint8 `(b, 3, t, h, w)`; direction `(b,)`, an index into `TASKS[task].classes`; digit `(b,)`, from
+    0 to 9; position `(b, t, 2)`, the (x, y) of the sprite's centre in pixels, y downwards.
     """
 
     clips: Tensor
@@ -45,32 +43,18 @@ class MotionBatch(NamedTuple):
 def normalise(clips: Tensor) -> Tensor:
     """uint8 pixels to the floats that the models see: (x / 255 - 0.35) / 0.25. Any shape."""
     if clips.dtype != torch.uint8:
-        raise TypeError(f"clips are {clips.dtype}; expected torch.uint8 pixels from 0 to 255, not yet normalised")
+        raise TypeError(f"clips are {clips.dtype}; expected torch.uint8 pixels, not yet normalised")
     return (clips.float() / 255 - MEAN) / STD
 
 
 def axis(direction: Tensor) -> Tensor:
-    """The line along which it moves (0 E-W, 1 S-N, 2 SE-NW, 3 SW-NE): all that an unordered set of frames can say."""
+    """The line of the motion: 0 E-W, 1 S-N, 2 SE-NW, 3 SW-NE. An unordered set of frames can say no more."""
     return direction // 2
 
 
 def sign(direction: Tensor) -> Tensor:
-    """Which way along its axis (0 or 1). `direction ^ 1` is the opposite direction, the same clip played backwards."""
+    """Which way along its axis, 0 or 1. `direction ^ 1` is the opposite direction: the clip played backwards."""
     return direction % 2
-
-
-def check_count(name: str, value: int, least: int = 1) -> None:
-    """Raise ValueError unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}")
-
-
-def random_generator(generator: torch.Generator | None, seed: int | None) -> torch.Generator:
-    """The one source of chance: exactly one of `generator` and `seed` must be given."""
-    if (generator is None) == (seed is None):
-        given = "neither" if seed is None else "both"
-        raise ValueError(f"{given} of generator and seed given; give one of them, for example seed=0")
-    return generator if seed is None else torch.Generator().manual_seed(seed)
 
 
 def motion_batch(
@@ -85,9 +69,9 @@ def motion_batch(
 ) -> MotionBatch:
     """Draw `batch` fresh clips of `frames` frames, `size` pixels wide and high.
 
-    All lengths scale with `size / 32`, and speeds also with `8 / frames`, so that a clip shows the same scene at any
-    size and length. `task` is "motion" (8 directions), "motion4" (4), or one of the leaky "motion8" and "order6".
-    The same seed and arguments give the same clips; a batch of 4 is not the start of the batch of 8.
+    All lengths scale with `size / 32`, and speeds also with `8 / frames`, so that a clip shows the same scene
+    at any size and length. `task` is "motion" (8 directions), "motion4" (4), or one of the two leaky ones,
+    "motion8" and "order6". The same seed and arguments give the same clips; another batch size gives others.
     Raises ValueError for an unknown task or split, a count below 1, a size below 8, or no source of chance.
     """
     check_count("batch", batch)
@@ -107,9 +91,9 @@ def motion_batch(
     return MotionBatch(clips, label, digit, position)
 
 
-def motion_test_set(clips: int = 1024, *, frames: int = 8, size: int = 32, task: str = "motion") -> MotionBatch:
-    """The clips on which accuracy is reported: always the same, with digits and photographs unseen in training."""
-    return motion_batch(clips, seed=TEST_SEED, split="test", frames=frames, size=size, task=task)
+def motion_test_set(batch: int = 1024, *, frames: int = 8, size: int = 32, task: str = "motion") -> MotionBatch:
+    """The clips on which accuracy is reported: always the same, digits and photographs unseen in training."""
+    return motion_batch(batch, seed=TEST_SEED, split="test", frames=frames, size=size, task=task)
 
 
 def batch_seed(run_seed: int, step: int) -> int:
@@ -120,8 +104,8 @@ def batch_seed(run_seed: int, step: int) -> int:
 class MotionClips(IterableDataset):
     """A training run's batches: one fresh `MotionBatch` per step, no clip ever twice.
 
-    Each item is a whole batch, so hand it to a loader with `DataLoader(MotionClips(...), batch_size=None)`, or
-    iterate over it directly. Batch `step` depends on `seed` and `step` alone: a run that stops can go on with
+    Each item is a whole batch: iterate over it directly, or with `DataLoader(MotionClips(...), batch_size=None)`.
+    Batch `step` depends on `seed` and `step` alone: a run that stops can go on with
     `start=step`, and workers of a DataLoader share the steps without changing the order.
     """
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from videoformer_edu.data.digits import check_split
+from videoformer_edu.data.arguments import check_split
 
 PHOTOGRAPHS = (
     ("skimage", "data/astronaut.png"),

@@ -36,18 +36,20 @@ def sampling_weights(centre: Tensor, width: Tensor, size: int, torus: bool) -> T
 def draw_opacity(mask: Tensor, position: Tensor, width: Tensor, size: int, *, torus: bool) -> Tensor:
     """Opacity of the sprite in each frame, `(b, t, size, size)`.
 
-    `mask (b, 28, 28)`; `position (b, t, 2)` the sprite's centre (x, y) and `width (b, t)` its side, in pixels.
+    `mask (b, 28, 28)`; `position (b, t, 2)` is the sprite's centre (x, y), `width (b, t)` its side, in pixels.
     """
     columns = sampling_weights(position[..., 0], width, size, torus)  # (b, t, size, 28)
     rows = sampling_weights(position[..., 1], width, size, torus)
     return rows @ mask.unsqueeze(1) @ columns.transpose(-1, -2)
 
 
-def render(position: Tensor, width: Tensor, *, split: str, size: int, torus: bool, generator: torch.Generator):
+def render(
+    position: Tensor, width: Tensor, *, split: str, size: int, torus: bool, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Draw one random sprite, colour and background per clip along its trajectory.
 
-    `position (b, t, 2)` and `width (b, t)` in pixels. Returns `(clips uint8 (b, 3, t, size, size), digit (b,))`.
-    Everything but the position, the size and the noise is constant within a clip.
+    `position (b, t, 2)` and `width (b, t)` are in pixels. Returns the clips, uint8 `(b, 3, t, size, size)`, and
+    the digits `(b,)`. All but the position, the size and the noise is constant within a clip.
     """
     batch, frames, _ = position.shape
     sprites, crops = digit_sprites(split), photograph_crops(split, size)

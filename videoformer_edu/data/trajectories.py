@@ -1,7 +1,7 @@
 """Where the digit goes: the label of a clip is a property of its trajectory.
 
-`motion` and `motion4` live on a torus and leak nothing. `motion8` and `order6` are kept as material for a lesson:
-they look harmless, and a single frame gives most of the label away.
+`motion` and `motion4` live on a torus and leak nothing. `motion8` and `order6` are kept as material for a lesson
+on leakage: they look harmless, and a single frame gives most of the label away.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from torch import Tensor
 from videoformer_edu.data.rendering import FRAME, SPRITE_WIDTH, uniform
 
 DIRECTIONS = ("E", "W", "S", "N", "SE", "NW", "SW", "NE")
-STEPS = torch.tensor([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (-1, 1), (1, -1)])  # (dx, dy), y down
+# (dx, dy) of each direction, y downwards
+STEPS = torch.tensor([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (-1, 1), (1, -1)])
 ORDERS = torch.tensor(
     [
         (0, 1, 2, 3, 4, 5, 6, 7),
@@ -42,12 +43,15 @@ class Task(NamedTuple):
     torus: bool
 
 
-def torus_motion(batch: int, frames: int, size: int, generator: torch.Generator, classes: int = 8) -> Trajectory:
+def torus_motion(
+    batch: int, frames: int, size: int, generator: torch.Generator, classes: int = 8
+) -> Trajectory:
     """Constant velocity on a torus from a uniform start.
 
     A uniform start stays uniform: at each time the position has the same distribution for all classes, so one
-    frame carries no information, even at a known index (at most 1/8 = 12.5 % right). And a clip played backwards
-    is exactly a clip of the opposite direction, so a set of frames tells the axis, never the sign (at most 50 %).
+    frame carries no information, even at a known index: at most 1/8 = 12.5 % right. And a clip played backwards
+    is a clip of the opposite direction, equally likely, so a set of frames tells the axis and never the sign: at
+    most 50 % right.
     """
     unit = size / FRAME
     label = torch.randint(classes, (batch,), generator=generator)
@@ -69,8 +73,8 @@ def torus_motion4(batch: int, frames: int, size: int, generator: torch.Generator
 def centred_motion(batch: int, frames: int, size: int, generator: torch.Generator) -> Trajectory:
     """Leaky: paths through the middle of a frame with edges, and sizes that grow or shrink.
 
-    A digit that moves right must start on the left, and one that comes closer must start small: the first frame
-    alone gives the class away (82 % with a small network).
+    A digit that moves right must start on the left, and one that comes closer must start small: the first
+    frame alone gives the class away (82 % with a small network).
     """
     unit = size / FRAME
     label = torch.randint(8, (batch,), generator=generator)
@@ -93,8 +97,8 @@ def centred_motion(batch: int, frames: int, size: int, generator: torch.Generato
 def ordered_places(batch: int, frames: int, size: int, generator: torch.Generator) -> Trajectory:
     """Leaky: the same eight places on a line, visited in one of six orders.
 
-    The set of frames is the same for all classes, so an order-less model is at chance (1/6) exactly. But each order
-    puts another place at, say, index 4: one frame *at a known index* gives the class away (87 %).
+    The set of frames is the same for all classes, so an order-less model is at chance, 1/6, exactly. But each
+    order puts another place at index 4: one frame *at a known index* gives the class away (87 %).
     """
     if frames != 8:
         raise ValueError(f'frames is {frames}; the task "order6" has eight places, so it needs frames=8')

@@ -1,0 +1,133 @@
+"""A picture reaches the page once, with its words, its size and always the same bytes."""
+
+import base64
+import io
+import sys
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from videoformer_edu.figures import new_figure, show, show_image
+from videoformer_edu.figures.show import figure_html, rasterise
+from videoformer_edu.figures.style import CYCLE, DPI, house_style
+
+
+@house_style()
+def sample_figure(width_mm=120, height_mm=50):
+    figure = new_figure(width_mm, height_mm)
+    axes = figure.subplots()
+    axes.plot([0, 1, 2], [3, 1, 2], label="a line")
+    axes.set(title="Title", xlabel="frames", ylabel="pairs")
+    axes.legend()
+    return figure
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What would be sent to the notebook."""
+    sent = []
+    module = sys.modules["videoformer_edu.figures.show"]  # the package's own `show` is the function of that name
+    monkeypatch.setattr(module, "display", lambda data, raw: sent.append(data))
+    return sent
+
+
+def decode(markup: str) -> tuple[BeautifulSoup, Image.Image]:
+    soup = BeautifulSoup(markup, "html.parser")
+    prefix, data = soup.img["src"].split(",", 1)
+    assert prefix == "data:image/png;base64"
+    return soup, Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def test_one_html_figure_with_alt_caption_and_size(shown):
+    result = show(sample_figure(), alt='Pairs "fall" & rise', caption="Cost <b> of time")
+    assert result is None and len(shown) == 1
+    soup, picture = decode(shown[0]["text/html"])
+    assert [tag.name for tag in soup.find_all(True)] == ["figure", "img", "figcaption"]
+    assert soup.img["alt"] == 'Pairs "fall" & rise' == shown[0]["text/plain"]
+    assert soup.figcaption.text == "Cost <b> of time"
+    assert (int(soup.img["width"]), int(soup.img["height"])) == picture.size
+    assert picture.size == (int(120 / 25.4 * DPI), int(50 / 25.4 * DPI))
+
+
+def test_no_caption_no_figcaption(shown):
+    show(sample_figure(), alt="a line")
+    assert "figcaption" not in shown[0]["text/html"]
+
+
+@pytest.mark.parametrize("alt", ["", "  \n"])
+def test_a_picture_without_words_is_refused(shown, alt):
+    with pytest.raises(ValueError, match="alt is empty"):
+        show(sample_figure(), alt=alt)
+    with pytest.raises(ValueError, match="alt is empty"):
+        show_image(np.zeros((2, 3), np.uint8), alt=alt)
+    assert shown == []
+
+
+def test_same_picture_same_bytes_and_nothing_but_pixels(shown):
+    show(sample_figure(), alt="a line")
+    show(sample_figure(), alt="a line")
+    assert shown[0] == shown[1]
+    assert decode(shown[0]["text/html"])[1].info.keys() <= {"transparency", "dpi"}
+
+
+def test_pyplot_keeps_nothing_open(shown):
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    show(figure, alt="a line")
+    assert plt.get_fignums() == []
+
+
+def test_pixels_are_kept_exactly_when_few_colours(shown):
+    pixels = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [9, 8, 7], [255, 255, 255]]], np.uint8)
+    show_image(pixels, alt="six pixels", width=300)
+    soup, picture = decode(shown[0]["text/html"])
+    assert np.array_equal(np.asarray(picture.convert("RGB")), pixels)
+    assert (soup.img["width"], soup.img["height"]) == ("300", "200")
+    assert "pixelated" in soup.img["style"]
+
+
+def test_many_colours_stay_close_and_the_file_shrinks(shown):
+    y, x = np.mgrid[0:120, 0:160]
+    pixels = np.stack([x, 2 * y, (x + y) // 2], -1).astype(np.uint8)
+    picture = decode(figure_html(Image.fromarray(pixels), alt="a gradient"))[1]
+    error = np.abs(np.asarray(picture.convert("RGB"), int) - pixels.astype(int))
+    assert error.mean() < 6
+    noise = np.random.default_rng(0).integers(0, 255, (90, 110, 3), np.uint8)
+    markup = figure_html(Image.fromarray(noise), alt="noise")
+    assert len(markup) < noise.size * 4 / 3 * 0.5  # true colour cannot be squeezed; 256 colours take a third
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((2, 3)), np.zeros((3, 4, 5), np.uint8), np.zeros((2, 4, 5, 3), np.uint8)]
+)
+def test_wrong_pixels_get_an_explanation(pixels):
+    with pytest.raises(TypeError, match="pixels are uint8"):
+        show_image(pixels, alt="x")
+
+
+def test_wrong_figure_and_width_get_an_explanation():
+    with pytest.raises(TypeError, match="matplotlib Figure, got list"):
+        show([], alt="x")
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        show(sample_figure(), alt="x", width=0)
+    for width in (99, 181):
+        with pytest.raises(ValueError, match="100 to 180 mm"):
+            new_figure(width, 50)
+    with pytest.raises(ValueError, match="needs a height"):
+        new_figure(120, 0)
+
+
+def test_style_is_applied_inside_and_leaves_no_trace():
+    before = plt.rcParams["axes.titlesize"]
+    axes = sample_figure().axes[0]
+    assert axes.get_title(loc="left") == "Title"
+    assert axes.xaxis.label.get_size() == 9
+    assert axes.lines[0].get_color() == CYCLE[0]
+    assert plt.rcParams["axes.titlesize"] == before
+
+
+def test_page_is_white_where_nothing_is_drawn():
+    assert rasterise(sample_figure()).getpixel((0, 0)) == (255, 255, 255)

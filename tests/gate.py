@@ -1,0 +1,144 @@
+"""The gate: everything that must hold, part by part, with times. `make test` runs it whole.
+
+    python tests/gate.py              all parts
+    python tests/gate.py lint fast    some parts; `fast` is the unit tests that take less than two minutes together
+
+It ends with one line, `N passed, N failed`, and with exit status 1 if anything failed, was skipped or was not there.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from dataclasses import dataclass, field
+
+ROOT = pathlib.Path(__file__).parents[1]
+REPORTS = ROOT / "build" / "reports"
+SLOWEST = 10
+NO_CHROMIUM = ("The browser tests need Chromium and there is none: run `make browser`, or set CHROMIUM to the path "
+               "of one.")
+
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+TWO = ["-n", "2"]
+ELSEWHERE = "not parity and not browser and not timing"
+
+
+def executed_notebooks() -> list[str]:
+    return sorted(path.relative_to(ROOT).as_posix() for folder in ("notebooks", "solutions")
+                  for path in (ROOT / folder).glob("[0-9][0-9]_*.ipynb") if not path.stem.endswith(".new"))
+
+
+def nbval() -> list[str]:
+    """Strict validation: every cell of every lesson and solution is run again and must print what is committed."""
+    return [*PYTEST, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120",
+            "--nbval-sanitize-with=tests/sanitize.cfg", *TWO, "--dist", "loadfile",
+            "-W", "default", *executed_notebooks()]
+
+
+PARTS = {
+    "lint": lambda: ["-m", "ruff", "check", "--quiet", "--output-format", "concise", "."],
+    "unit": lambda: [*PYTEST, *TWO, "tests", "--ignore", "tests/notebooks", "-m", ELSEWHERE],
+    "parity": lambda: [*PYTEST, *TWO, "tests", "-m", "parity"],
+    "timing": lambda: [*PYTEST, "tests", "-m", "timing and not browser"],
+    "notebooks": lambda: [*PYTEST, *TWO, "--dist", "loadfile", "tests/notebooks"],
+    "outputs": nbval,
+    "browser": lambda: [*PYTEST, "-s", "tests/browser"],
+    "fast": lambda: [*PYTEST, *TWO, "tests", "-m", f"not slow and {ELSEWHERE}"],
+}
+WHOLE = [part for part in PARTS if part != "fast"]
+
+
+@dataclass
+class Result:
+    """What one part came to. `cases` are (seconds, name); `complaints` are failures that no test stands for."""
+
+    seconds: float
+    passed: int = 0
+    failed: int = 0
+    complaints: list[str] = field(default_factory=list)
+    cases: list[tuple[float, str]] = field(default_factory=list)
+
+
+def run(part: str) -> Result:
+    report = REPORTS / f"{part}.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, *PARTS[part]()]
+    tested = "pytest" in command
+    if tested:
+        command.append(f"--junitxml={report}")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1"}
+    environment.pop("MPLBACKEND", None)  # a kernel draws inline unless it is told otherwise
+    start = time.perf_counter()
+    status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
+    result = read(report) if tested else Result(0, passed=int(status == 0))
+    result.seconds = time.perf_counter() - start
+    if tested and not result.cases:
+        result.complaints.append(f"{part}: no test ran")
+    elif status and not (result.failed or result.complaints):
+        result.complaints.append(f"{part}: ended with status {status}")
+    return result
+
+
+def read(report: pathlib.Path) -> Result:
+    """The result that pytest wrote; a skipped test counts as a complaint, for a gate that looks away is none."""
+    result = Result(0)
+    if not report.exists():
+        return result
+    for case in xml.parse(report).iter("testcase"):
+        name = f"{case.get('classname', '').replace('.', '/')}::{case.get('name')}"
+        result.cases.append((float(case.get("time", 0)), name))
+        if case.find("failure") is not None or case.find("error") is not None:
+            result.failed += 1
+        elif case.find("skipped") is not None:
+            result.complaints.append(f"skipped: {name}")
+        else:
+            result.passed += 1
+    return result
+
+
+def chromium() -> str | None:
+    """The browser of the browser tests: what CHROMIUM says, else the first that is installed."""
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+def main(parts: list[str]) -> int:
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        print(f"no part is called {unknown[0]!r}; there are: {', '.join(PARTS)}")
+        return 2
+    parts = parts or WHOLE
+    if "browser" in parts and chromium() is None:
+        print(NO_CHROMIUM)
+        return 1
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for number, part in enumerate(parts, start=1):
+        print(f"\n=== {part} ({number} of {len(parts)})", flush=True)
+        results[part] = run(part)
+    return summarise(results)
+
+
+def summarise(results: dict[str, Result]) -> int:
+    print("\n=== summary")
+    for part, result in results.items():
+        print(f"{part:<10} {result.passed:>5} passed {result.failed:>4} failed {result.seconds:>8.1f} s")
+    cases = sorted((case for result in results.values() for case in result.cases), reverse=True)
+    if cases:
+        print(f"\nThe {min(SLOWEST, len(cases))} slowest tests:")
+        print("\n".join(f"{seconds:>8.1f} s  {name}" for seconds, name in cases[:SLOWEST]))
+    complaints = [complaint for result in results.values() for complaint in result.complaints]
+    if complaints:
+        print("\nApart from failed tests:\n" + "\n".join(complaints))
+    passed = sum(result.passed for result in results.values())
+    failed = sum(result.failed for result in results.values()) + len(complaints)
+    seconds = sum(result.seconds for result in results.values())
+    print(f"\n{passed} passed, {failed} failed in {seconds // 60:.0f} min {seconds % 60:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,197 @@
+"""From a video file to pixels, with PyAV; a file that cannot be trusted is an error, never a short or black clip.
+
+PyAV (`av`) is imported when the first file is read, so the rest of the package works without it.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MAX_PIXELS = 7680 * 4320  # per frame: 8K. A file of a few kilobytes can announce frames that fill the memory.
+
+
+class ClipError(Exception):
+    """A video cannot be read as asked; the message says what was found and what to do."""
+
+
+class MissingDecoder(ClipError, ImportError):
+    """PyAV is not installed."""
+
+
+class ClipNotFound(ClipError, FileNotFoundError):
+    """There is no such file."""
+
+
+class UnreadableClip(ClipError):
+    """The file is empty, is not a video, or its header is lost."""
+
+
+class NoVideoStream(ClipError):
+    """The file is sound but holds no pictures, only audio for example."""
+
+
+class DamagedClip(ClipError):
+    """The file is cut off or corrupt: some frames that it announces are lost."""
+
+
+class TooFewFrames(ClipError):
+    """The clip is shorter than the number of frames asked for."""
+
+
+class FrameTooLarge(ClipError):
+    """A single frame has more than `MAX_PIXELS` pixels."""
+
+
+class ClipInfo(NamedTuple):
+    """Number of frames, height and width in pixels as shown (after rotation), frames per second (nan: unknown)."""
+
+    frames: int
+    height: int
+    width: int
+    fps: float
+
+
+def import_av():
+    """The PyAV module, or MissingDecoder with the command that installs it."""
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDecoder(
+            "reading video files needs PyAV, which is not installed; run: pip install av"
+        ) from error
+    return av
+
+
+def open_video(path: str | os.PathLike):
+    """Open a file and return `(container, video stream)`; the caller closes the container."""
+    av = import_av()
+    path = Path(path)
+    if not path.exists():
+        raise ClipNotFound(f"{path} does not exist; check the path (the current folder is {Path.cwd()})")
+    if not path.is_file():
+        raise UnreadableClip(f"{path} is a folder; expected one video file")
+    if path.stat().st_size == 0:
+        raise UnreadableClip(f"{path} is empty (0 bytes); copy or download it again")
+    try:
+        container = av.open(str(path))
+    except av.FFmpegError as error:
+        raise UnreadableClip(
+            f"{path} cannot be opened as a video: it is not one, or it is cut off and its index is lost "
+            f"({error.strerror})"
+        ) from error
+    try:
+        if not container.streams.video:
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "none"
+            raise NoVideoStream(f"{path} holds no video (streams: {kinds}); expected a file with pictures")
+        stream = container.streams.video[0]
+        height, width = stream.codec_context.height, stream.codec_context.width
+        if height * width > MAX_PIXELS:
+            raise FrameTooLarge(
+                f"{path} has frames of {width}x{height} pixels; the limit is {MAX_PIXELS} pixels. "
+                "Scale it down first, for example: ffmpeg -i in.mp4 -vf scale=-2:1080 out.mp4"
+            )
+    except ClipError:
+        container.close()
+        raise
+    return container, stream
+
+
+def count_frames(path: str | os.PathLike) -> int:
+    """How many frames a video has. Packets are counted and nothing is decoded.
+
+    A file that is cut off is found out by what its header announces, the number of frames or (Matroska, WebM) the
+    length. A stream that announces neither, such as MPEG-TS, is as long as what is left of it.
+
+    Raises a ClipError: ClipNotFound, UnreadableClip, NoVideoStream, DamagedClip, TooFewFrames, FrameTooLarge.
+    """
+    av = import_av()
+    container, stream = open_video(path)
+    with container:
+        timed = "matroska" in container.format.name and container.duration is not None
+        try:
+            # The length of Matroska is that of its longest stream, so all streams are looked at.
+            packets = [packet for packet in (container.demux() if timed else container.demux(stream)) if packet.size]
+        except av.FFmpegError as error:
+            raise DamagedClip(f"{path} is damaged and cannot be read to its end ({error.strerror})") from error
+        own = [packet for packet in packets if packet.stream.index == stream.index]
+        sound = sum(not packet.is_corrupt for packet in own)
+        if sound < max(stream.frames, len(own)):  # stream.frames is 0 where the container does not say
+            raise DamagedClip(
+                f"{path} is cut off or corrupt: {sound} of {max(stream.frames, len(own))} frames can be read; "
+                "copy or download it again"
+            )
+        if timed:
+            length = container.duration / av.time_base
+            ends = [(packet.pts + (packet.duration or 0)) * packet.time_base for packet in packets if packet.pts]
+            end = float(max(ends, default=0))
+            if end < 0.98 * length - 0.1:
+                raise DamagedClip(
+                    f"{path} is cut off: it announces {length:.2f} s and ends after {end:.2f} s; "
+                    "copy or download it again"
+                )
+    frames = sum(not packet.is_discard for packet in own)  # an edit list may hide some
+    if frames == 0:
+        raise TooFewFrames(f"{path} holds a video stream of 0 frames; expected at least one")
+    return frames
+
+
+def clip_info(path: str | os.PathLike) -> ClipInfo:
+    """Length, size and speed of a video; only its first frame is decoded. Errors as in `count_frames`."""
+    frames = count_frames(path)
+    _, height, width, _ = decode_frames(path, [0]).shape
+    container, stream = open_video(path)
+    with container:
+        fps = float(stream.average_rate) if stream.average_rate else float("nan")
+    return ClipInfo(frames, height, width, fps)
+
+
+def to_pixels(frame) -> np.ndarray:
+    """One decoded frame as RGB uint8 `(h, w, 3)`, turned upright as its rotation mark asks."""
+    pixels = frame.to_ndarray(format="rgb24")
+    quarters = round(frame.rotation / 90)  # degrees counter-clockwise, written by phones that were held upright
+    return np.ascontiguousarray(np.rot90(pixels, quarters))
+
+
+def decode_frames(path: str | os.PathLike, indices: Sequence[int]) -> Tensor:
+    """The frames at `indices` in the order given, RGB uint8 `(t, h, w, c)`; repeats are allowed.
+
+    Indices count the frames in the order in which they are shown, from 0. Frames before the last wanted one are
+    decoded (later frames are built from them), but only wanted ones are converted to RGB and kept. Pixels are
+    taken as square, and a variable frame rate is ignored.
+
+    Raises ValueError for no or negative indices, and a ClipError: ClipNotFound, UnreadableClip, NoVideoStream,
+    DamagedClip (also when a frame *before* a wanted one is corrupt), TooFewFrames, FrameTooLarge.
+    """
+    indices = [int(index) for index in indices]
+    if not indices or min(indices) < 0:
+        raise ValueError(f"indices are {indices}; expected at least one, all counted from 0")
+    av = import_av()
+    wanted, last = set(indices), max(indices)
+    kept, shown = {}, 0
+    container, stream = open_video(path)
+    with container:
+        try:
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise DamagedClip(f"{path} is damaged: frame {shown} is corrupt; copy or download it again")
+                if shown in wanted:
+                    kept[shown] = to_pixels(frame)
+                shown += 1
+                if shown > last:
+                    break
+        except av.FFmpegError as error:
+            raise DamagedClip(
+                f"{path} is damaged: decoding stopped after {shown} frames ({error.strerror}); "
+                "copy or download it again"
+            ) from error
+    if shown <= last:
+        raise TooFewFrames(f"{path} holds {shown} frames; index {last} was asked for, the last one is {shown - 1}")
+    sizes = {pixels.shape for pixels in kept.values()}
+    if len(sizes) > 1:
+        raise DamagedClip(f"{path} changes its frame size on the way ({sorted(sizes)}); expected one size")
+    return torch.from_numpy(np.stack([kept[index] for index in indices]))

@@ -1,0 +1,126 @@
+"""The house rules of DESIGN: who may import whom, how long a file may be, what a committed text may not hold."""
+
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "videoformer_edu"
+MODULE_LINES = 320
+
+# A file imports only from floors below its own, and from its own room. Rooms not built yet have their floor, too.
+FLOORS = {
+    "tokens": 0, "data": 0,
+    "attention": 1,
+    "layers": 1.5,
+    "models": 2,
+    "pretrained": 3, "cost": 3, "training": 3,
+    "figures": 4, "experiments": 4,
+    "widgets": 5, "grading": 5,
+    "authoring": 6,
+}
+HEAVY = ("torch", "matplotlib", "ipywidgets", "av", "sklearn", "skimage", "seaborn", "numpy", "huggingface_hub")
+# The hosts that a committed text may name; whatever else it needs has to come with the repository.
+HOSTS = re.compile(
+    r"(?:www\.|docs\.)?(?:arxiv\.org|doi\.org|github\.com|python\.org|pytorch\.org|jupyter\.org|openaccess\.thecvf\.com"
+    r"|huggingface\.co|blender\.org|peach\.blender\.org|bigbuckbunny\.org|creativecommons\.org|w3\.org|scikit-learn\.org"
+    r"|archive\.ics\.uci\.edu|download\.blender\.org|localhost|127\.0\.0\.1)")
+# A test may name what must be refused.
+EXAMPLES = ("tests/authoring/", "tests/test_house.py")
+
+
+def committed() -> list[str]:
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def committed_texts():
+    for name in committed():
+        try:
+            yield name, (ROOT / name).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def modules() -> list[pathlib.Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room(path: pathlib.Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: pathlib.Path) -> set[str]:
+    """The rooms of the package that a module imports from, wherever in the file it does."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name}: relative import; name the room: from videoformer_edu.room import ..."
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return {part[1] for part in parts if part[0] == "videoformer_edu" and len(part) > 1 and part[1] != "__version__"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_module_imports_only_from_floors_below(path):
+    assert room(path) in FLOORS, f"{room(path)} has no floor yet: give it one in FLOORS, as DESIGN says"
+    above = {other: FLOORS.get(other) for other in imported_rooms(path) - {room(path)}
+             if FLOORS.get(other, 99) >= FLOORS[room(path)]}
+    assert above == {}, f"{path.name} is on floor {FLOORS[room(path)]}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_module_is_one_idea_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MODULE_LINES
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = "import sys, videoformer_edu; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(HEAVY) & set(loaded.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("name", ["tokens", "attention", "models", "cost"])
+def test_the_core_needs_no_drawing_and_no_data(name):
+    program = f"import sys, videoformer_edu.{name}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"matplotlib", "ipywidgets", "av", "sklearn", "skimage"} & set(loaded.stdout.split()) == set()
+
+
+def test_no_path_of_one_machine_is_committed():
+    path = re.compile(r"""["' (=`](?:/(?:root|home|work|Users)/\w+|/tmp/\w+/|[A-Z]:\\Users)""")
+    found = [f"{name}: {match[0]}" for name, text in committed_texts() if not name.startswith(EXAMPLES)
+             for match in path.finditer(text)]
+    assert found == []
+
+
+def test_nothing_is_left_to_do_in_committed_code():
+    left = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    found = [f"{name}: {match[0]}" for name, text in committed_texts() if not name.startswith(EXAMPLES)
+             for match in left.finditer(text)]
+    assert found == []
+
+
+def test_no_test_is_skipped_or_expected_to_fail():
+    looks_away = re.compile(r"pytest\.(skip|importorskip|xfail)\(|mark\.(skip|skipif|xfail)\b")
+    found = [f"{name}: {match[0]}" for name, text in committed_texts()
+             if name.startswith("tests/") and not name.startswith(EXAMPLES) for match in looks_away.finditer(text)]
+    assert found == []
+
+
+def test_committed_texts_name_only_known_hosts():
+    named = re.compile(r"https?://([\w.-]+)")
+    found = sorted({f"{name}: {match[1]}" for name, text in committed_texts() if not name.startswith(EXAMPLES)
+                    for match in named.finditer(text) if not HOSTS.fullmatch(match[1])})
+    assert found == []
+
+
+def test_nothing_large_is_committed():
+    sizes = {name: (ROOT / name).stat().st_size for name in committed()}
+    assert {name: size for name, size in sizes.items() if size > 2_500_000} == {}

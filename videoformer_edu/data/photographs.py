@@ -60,7 +60,6 @@ def photograph_crops(split: str = "train", size: int = 32) -> Tensor:
         side = int(rng.uniform(0.5, 1) * min(height, width))
         top = int(rng.integers(0, height - side + 1))
         left = int(rng.integers(0, width - side + 1))
-        crop = half[None, :, top : top + side, left : left + side].float()
-        crop = F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
-        crops.append(crop.round().clamp(0, 255).to(torch.uint8))
+        crop = half[None, :, top : top + side, left : left + side]
+        crops.append(F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False, antialias=True))
     return torch.cat(crops)

@@ -101,6 +101,7 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
     maps: dict[str, AttentionMap] = {}
 
     def recorder(name: str):
+        name = name or "attention"  # the model is one attention and nothing else
         if name.endswith("_attention.attention"):  # blocks.0.temporal_attention.attention: named after its owner
             name = name.removesuffix(".attention")
 

@@ -13,7 +13,7 @@ from videoformer_edu.attention.patterns import Full, Pattern
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions
 
-EPS = 1e-6  # the published LayerNorm epsilon; nn.LayerNorm's default 1e-5 is the commonest reason for logits that differ
+EPS = 1e-6  # the published LayerNorm epsilon; nn.LayerNorm's default 1e-5 is the commonest cause of other logits
 
 
 class TransformerBlock(nn.Module):

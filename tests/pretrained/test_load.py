@@ -1,0 +1,117 @@
+"""Loading: whole or not at all, whatever the checkpoint looks like."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from videoformer_edu.models import TimeSformer, ViT
+from videoformer_edu.pretrained import CheckpointError, load_pretrained
+
+SMALL = dict(frames=3, image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7)
+
+
+def build(seed=0, **changes):
+    torch.manual_seed(seed)
+    return TimeSformer(**{**SMALL, "init": "from_scratch", **changes})
+
+
+def same(a, b):
+    return all(torch.equal(v, b.state_dict()[k]) for k, v in a.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["dict", "safetensors", "bin", "folder", "wrapped"])
+def test_every_kind_of_source(kind, tmp_path):
+    source, target = build(0), build(1)
+    state = source.state_dict()
+    place = {"dict": state, "safetensors": tmp_path / "a.safetensors", "bin": tmp_path / "a.bin",
+             "folder": str(tmp_path), "wrapped": tmp_path / "a.pyth"}[kind]
+    save_file(state, tmp_path / ("model.safetensors" if kind == "folder" else "a.safetensors"))
+    torch.save(state, tmp_path / "a.bin")
+    torch.save({"model_state": state, "epoch": 3}, tmp_path / "a.pyth")
+    report = load_pretrained(target, place)
+    assert same(source, target) and report.loaded == len(state)
+    assert str(report) == f"{len(state)} tensors loaded"
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    (dict(attention="joint"), "divided attention has temporal weights"),
+    (dict(depth=3), "of its tensors are unknown"),
+    (dict(width=24), "have another shape"),
+    (dict(classes=5), "new_head=True"),
+])
+def test_a_foreign_checkpoint_changes_nothing(changes, message):
+    target, before = build(1), build(1)
+    with pytest.raises(CheckpointError, match=message):
+        load_pretrained(target, build(0, **changes).state_dict())
+    assert same(target, before)
+
+
+def test_a_missing_tensor_is_named():
+    state = build(0).state_dict()
+    del state["blocks.1.mlp.0.weight"]
+    with pytest.raises(CheckpointError, match="1 tensors of the model are not in it: blocks.1.mlp.0.weight"):
+        load_pretrained(build(1), state)
+
+
+def test_new_head_keeps_the_models_own_classifier():
+    source, target = build(0, classes=5), build(1)
+    head = target.head.weight.clone()
+    report = load_pretrained(target, source.state_dict(), new_head=True)
+    assert torch.equal(target.head.weight, head) and report.kept == ("head.weight", "head.bias")
+    assert torch.equal(target.cls, source.cls)
+
+
+def test_tables_of_another_size_are_resized_and_reported():
+    source, target = build(0, frames=6, image_size=20), build(1)
+    report = load_pretrained(target, source.state_dict())
+    assert set(report.resized) == {"space_positions.table", "time_positions.table"}
+    torch.testing.assert_close(target.time_positions.table, source.time_positions(3))
+    torch.testing.assert_close(target.space_positions.table, source.space_positions(3, 3))
+    assert "resized: space_positions.table, time_positions.table" in str(report)
+
+
+def test_a_video_checkpoint_is_not_an_image_model():
+    image = ViT(image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7)
+    with pytest.raises(CheckpointError, match="does not belong to this ViT"):
+        load_pretrained(image, build().state_dict())
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
+def test_broken_files(content, name, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{name} is not a readable checkpoint"):
+        load_pretrained(build(), tmp_path / name)
+
+
+def test_a_truncated_file(tmp_path):
+    save_file(build().state_dict(), tmp_path / "a.safetensors")
+    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="download it again"):
+        load_pretrained(build(), tmp_path / "b.safetensors")
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    torch.save({"model_state": Trap()}, tmp_path / "trap.pth")
+    with pytest.raises(CheckpointError, match="not a readable checkpoint"):
+        load_pretrained(build(), tmp_path / "trap.pth")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_no_state_dict_inside(tmp_path):
+    torch.save([torch.zeros(1)], tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="holds no state dict"):
+        load_pretrained(build(), tmp_path / "a.pth")
+
+
+def test_places_that_are_not_there(tmp_path):
+    with pytest.raises(CheckpointError, match="holds none of model.safetensors, pytorch_model.bin"):
+        load_pretrained(build(), tmp_path)
+    with pytest.raises(CheckpointError, match="neither a file nor a folder"):
+        load_pretrained(build(), tmp_path / "nowhere.safetensors")
+    with pytest.raises(CheckpointError, match="without a network pass a local file"):
+        load_pretrained(build(), "nobody/nothing")  # the hub is offline in tests

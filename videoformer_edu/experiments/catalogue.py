@@ -1,0 +1,68 @@
+"""What is trained, on which pictures or clips, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from videoformer_edu.data.images import digit_images
+from videoformer_edu.data.motion import TEST_SEED, batch_seed, motion_batch, normalise
+from videoformer_edu.experiments.fit import Recipe
+
+VALIDATION_SEED = 54321  # settings and seeds are chosen on these examples, drawn from the training material
+HELD_OUT = 1024  # examples in the validation set and in the test set
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row of the results: `model` (a name that `build_small` knows) trained on `kind` by `recipe`.
+
+    kind: "digits" (pictures) or a task of `data.motion` (clips). Each of the `seeds` is one run; where `ships` is
+    true, the run that does best on the validation examples becomes the weights `{name}.safetensors`.
+    """
+
+    name: str
+    model: str
+    kind: str
+    recipe: Recipe
+    seeds: tuple[int, ...] = (0,)
+    ships: bool = True
+
+
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment("vit_digits", "vit_digits", "digits", Recipe(steps=5000, batch=32)),
+        Experiment("timesformer_motion_divided", "timesformer_motion_divided", "motion", Recipe(), seeds=(0, 1, 2)),
+        Experiment("timesformer_motion_space_only", "timesformer_motion_space_only", "motion", Recipe(),
+                   seeds=(0, 1, 2)),
+        Experiment("timesformer_motion_joint", "timesformer_motion_joint", "motion", Recipe(), seeds=(0, 1, 2)),
+    )
+}
+
+
+def draw(kind: str, count: int, *, seed: int, split: str) -> tuple[Tensor, Tensor]:
+    """Labelled model inputs: `(count, 3, h, w)` or `(count, 3, t, h, w)`, normalised, and labels `(count,)`."""
+    if kind == "digits":
+        images = digit_images(count, seed=seed, split=split)
+        return normalise(images.images), images.digit
+    clips = motion_batch(count, seed=seed, split=split, task=kind)
+    return normalise(clips.clips), clips.direction
+
+
+def training_batches(kind: str, recipe: Recipe, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """A fresh batch for each step: no example ever comes twice."""
+    for step in range(recipe.steps):
+        yield draw(kind, recipe.batch, seed=batch_seed(seed, step), split="train")
+
+
+def validation_examples(kind: str) -> tuple[Tensor, Tensor]:
+    """Fresh examples of the training digits and photographs; choices are made on these."""
+    return draw(kind, HELD_OUT, seed=VALIDATION_SEED, split="train")
+
+
+def held_out_examples(kind: str) -> tuple[Tensor, Tensor]:
+    """Digits and photographs never trained on; looked at when everything has been chosen."""
+    return draw(kind, HELD_OUT, seed=TEST_SEED, split="test")

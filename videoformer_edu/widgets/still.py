@@ -1,0 +1,77 @@
+"""Frames as pixels for an explorer: the film strip that its script draws from, and the still picture in its place."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from videoformer_edu.figures.show import as_image
+from videoformer_edu.figures.style import SEQUENTIAL
+
+WIDTH = 720  # CSS pixels of a full row of frames
+GAP = 6
+OVERLAY = 0.8  # how much of the frame a patch's colour covers where attention is largest
+VEIL = 0.55  # ... and where there is none, as a part of that: the frame stays visible
+QUERY = "#ff5a36"  # the outline of the patch that looks
+
+
+def still_picture(pixels: np.ndarray, attention: Tensor, query: int) -> Image.Image:
+    """The frames side by side, the mean of the heads laid over them, the patch that looks outlined."""
+    t, h, w = attention.shape[2:]
+    cls = attention.shape[1] > t * h * w
+    row = attention[:, max(0, query + int(cls))].mean(0)  # (t, h, w)
+    if query < 0 and not cls:
+        row = torch.zeros_like(row)
+    share = (row / row.max().clamp_min(1e-12)).cpu().numpy()
+    columns = columns_of(t)
+    side = (WIDTH - GAP * (columns - 1)) // columns if t > 1 else 360
+    height = round(side * pixels.shape[1] / pixels.shape[2])
+    page = Image.new("RGB", (columns * (side + GAP) - GAP, math.ceil(t / columns) * (height + GAP) - GAP), "white")
+    for i in range(t):
+        frame = _resize(as_image(pixels[i]), (side, height))
+        heat = matplotlib.colormaps[SEQUENTIAL](share[i], alpha=OVERLAY * (VEIL + (1 - VEIL) * share[i]))  # (h, w, 4)
+        heat = Image.fromarray(np.rint(255 * heat).astype(np.uint8)).resize((side, height), Image.Resampling.NEAREST)
+        frame.paste(heat.convert("RGB"), mask=heat.getchannel("A"))
+        if query >= 0 and query // (h * w) == i:
+            _outline(frame, (query % (h * w)) // w, query % w, h, w)
+        page.paste(frame, ((side + GAP) * (i % columns), (height + GAP) * (i // columns)))
+    return page
+
+
+def _outline(frame: Image.Image, row: int, column: int, h: int, w: int) -> None:
+    width, height = frame.size
+    box = (column * width // w, row * height // h, (column + 1) * width // w - 1, (row + 1) * height // h - 1)
+    draw = ImageDraw.Draw(frame)
+    draw.rectangle(box, outline="black", width=4)
+    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline=QUERY, width=2)
+
+
+def _resize(frame: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Small frames are enlarged pixel by pixel, large ones made smaller smoothly."""
+    return frame.resize(size, Image.Resampling.NEAREST if frame.width < size[0] else Image.Resampling.LANCZOS)
+
+
+def columns_of(t: int) -> int:
+    """Frames in one row of the page."""
+    return t if t <= 5 else math.ceil(t / 2) if t <= 12 else math.ceil(t / 3)
+
+
+def strip(pixels: np.ndarray, shown: int) -> tuple[str, tuple[int, int]]:
+    """All frames in one row as a data address, no larger than needed on a fine screen, and the size of one frame."""
+    t, height, width = pixels.shape[:3]
+    factor = min(1.0, 1.5 * shown / width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    film = Image.new("RGB", (t * size[0], size[1]))
+    for i in range(t):
+        film.paste(as_image(pixels[i]).resize(size, Image.Resampling.LANCZOS), (i * size[0], 0))
+    buffer = io.BytesIO()
+    kind = "png" if width <= 100 else "jpeg"  # pixels that are seen one by one stay exact
+    film.save(buffer, format=kind, optimize=True, **({} if kind == "png" else {"quality": 85}))
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}", size

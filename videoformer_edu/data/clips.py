@@ -74,8 +74,9 @@ def to_model_input(clip: Tensor, mean: Sequence[float] = MEAN, std: Sequence[flo
         raise ValueError(
             f"mean has {len(mean)} and std {len(std)} numbers; expected one per channel, {clip.shape[-1]}"
         )
-    values = clip.permute(3, 0, 1, 2).float() / 255  # (c, t, h, w)
-    return (values - torch.tensor(mean).view(-1, 1, 1, 1)) / torch.tensor(std).view(-1, 1, 1, 1)
+    values = clip.permute(3, 0, 1, 2).contiguous().float()  # (c, t, h, w)
+    mean, std = (torch.tensor(numbers).view(-1, 1, 1, 1) for numbers in (mean, std))
+    return values.div_(255).sub_(mean).div_(std)
 
 
 def read_frames(

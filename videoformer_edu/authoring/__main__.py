@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None, root: pathlib.Path = ROOT) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help='"04", "04_timesformer", "solutions"')
     parser.add_argument("--force", action="store_true", help="build what has not changed, too")
     parser.add_argument("--beside", action="store_true", help="write NAME.new.ipynb beside a notebook worked in")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     wanted = pick(jobs(root), options.names)
     if options.command == "build":
         failures = build_all(wanted, force=options.force, beside=options.beside)

@@ -1,0 +1,92 @@
+"""The notebooks as they lie in the repository: built from their sources, and keeping the rules.
+
+What they print is compared by strict notebook validation (`make check-notebooks`); this looks at the rest.
+"""
+
+import pathlib
+import re
+
+import jupytext
+import nbformat
+import pytest
+
+from videoformer_edu.authoring.answers import BEGIN, END, STUB, answer_lines
+from videoformer_edu.authoring.build import skeleton
+from videoformer_edu.authoring.execute import execute
+from videoformer_edu.authoring.rules import RULES
+from videoformer_edu.authoring.source import BOOTSTRAP, Job, cell_ids, compose, jobs
+
+ROOT = pathlib.Path(__file__).parents[2]
+JOBS = jobs(ROOT)
+SHEETS = [job for job in JOBS if job.kind == "exercise"]
+WHOLE_LINE = 20  # characters: a shorter line of an answer may well stand elsewhere for another reason
+
+
+def committed(job: Job):
+    assert job.target.exists(), f"{job} is not built; run `make notebooks`"
+    return nbformat.read(job.target, as_version=4)
+
+
+def names(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).glob("*.ipynb") if not path.stem.endswith(".new")}
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "01_vit_recap", "04_timesformer"])
+def test_lesson_is_there(name):
+    assert name in names("notebooks")
+
+
+def test_sheet_is_there_to_do_and_done():
+    assert "04_timesformer" in names("exercises") & names("solutions")
+
+
+def test_every_notebook_has_a_source():
+    built = {str(job) for job in JOBS}
+    there = {f"{folder}/{name}.ipynb" for folder in ("notebooks", "solutions", "exercises") for name in names(folder)}
+    assert there == built, "a notebook without a source, or a source that was not built; run `make notebooks`"
+
+
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_notebook_is_what_its_source_says(job):
+    assert skeleton(committed(job)) == skeleton(compose(job)), f"change {job.source.name}, then run `make notebooks`"
+
+
+@pytest.mark.parametrize(("job", "rule"), [(job, rule) for job in JOBS for rule in RULES[job.kind]],
+                         ids=lambda value: getattr(value, "__name__", str(value)))
+def test_notebook_keeps_the_rule(job, rule):
+    assert list(rule(committed(job))) == []
+
+
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_bootstrap_is_the_same_everywhere(job):
+    first = next(cell for cell in committed(job).cells if cell.cell_type == "code")
+    assert first.source == BOOTSTRAP
+
+
+def as_written(job: Job) -> dict[str, str]:
+    """The code cells of a sheet as its author wrote them, markers and all, by the ids that they get."""
+    cells = jupytext.reads(job.source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    return {id: cell.source for id, cell in zip(cell_ids(job.name, cells), cells, strict=True)
+            if cell.cell_type == "code"}
+
+
+@pytest.mark.parametrize("job", SHEETS, ids=str)
+def test_nothing_of_the_solution_is_left_in_the_exercise(job):
+    secrets = {id: answer_lines(source) for id, source in as_written(job).items()}
+    sheet = committed(job)
+    everything = {line.strip() for cell in sheet.cells for line in cell.source.splitlines()}
+    assert any(secrets.values()), "a sheet without answers"
+    for cell in sheet.cells:
+        own = {line.strip() for line in cell.source.splitlines()}
+        assert own & set(secrets.get(cell.id, [])) == set()
+        assert not re.search(f"{BEGIN}|{END}|{STUB}", cell.source)
+    assert everything & {line for lines in secrets.values() for line in lines if len(line) >= WHOLE_LINE} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", SHEETS, ids=str)
+def test_the_unsolved_sheet_runs_to_its_end(job, tmp_path):
+    notebook = compose(job)
+    execute(notebook, tmp_path, label=str(job))
+    ran = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert ran == list(range(1, len(ran) + 1))

@@ -1,0 +1,168 @@
+"""Pictures of attention: matrices with named tokens, attention laid over frames, similarities of positions.
+
+Every function takes shares of attention (or similarities) as arrays or tensors and returns a Figure. Nothing here
+rescales a share: the colour bar shows the numbers that came in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from videoformer_edu.figures.style import DIVERGING, JOINT, SEQUENTIAL, house_style, new_figure
+
+NARROW, WIDE = 100, 170  # mm
+OVERLAY = 0.6  # how much of a map covers the pixels below it
+
+
+@house_style()
+def attention_matrix(
+    weights, names: Sequence[str], *, key_names: Sequence[str] | None = None, title: str | None = None,
+    numbers: bool | None = None, signed: bool = False,
+) -> Figure:
+    """`(q, k)` numbers as a matrix: rows are the tokens that look, columns the tokens that are looked at.
+
+    names: of the rows, and of the columns too unless `key_names` is given. numbers: write each value into its cell
+    (by default up to 80 cells). signed: scores rather than shares, coloured around zero.
+    """
+    matrix = _array(weights, 2, "weights (q, k)")
+    key_names = names if key_names is None else key_names
+    _check_names("names", names, matrix.shape[0])
+    _check_names("key_names", key_names, matrix.shape[1])
+    q, k = matrix.shape
+    width = float(np.clip(42 + 15 * k, NARROW, WIDE))
+    cell = min(11.0, (width - 42) / k)  # mm
+    figure = new_figure(width, 26 + max(q * cell, 22))
+    axes = figure.subplots()
+    low, high = (-np.abs(matrix).max(), np.abs(matrix).max()) if signed else (0, matrix.max())
+    picture = axes.imshow(matrix, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high or 1, aspect="auto")
+    axes.set_xticks(range(k), key_names, rotation=0 if sum(map(len, key_names)) < 60 else 45)
+    axes.set_yticks(range(q), names)
+    axes.set(xlabel="is looked at (key)", ylabel="looks (query)")
+    axes.tick_params(length=0)
+    if title:
+        axes.set_title(title)
+    if numbers if numbers is not None else q * k <= 80:
+        for i, j in np.ndindex(q, k):
+            axes.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=_ink(picture, matrix[i, j]))
+    figure.colorbar(picture, ax=axes, label="score" if signed else "share of attention", shrink=0.9)
+    return figure
+
+
+@house_style()
+def attention_on_frames(
+    frames, looks, *, query: tuple[int, int, int] | Sequence[tuple[int, int, int]] | None = None,
+    names: Sequence[str] | None = None, columns: int | None = None, overlay: float = OVERLAY,
+) -> Figure:
+    """Maps `looks (t, h, w)` over pixels `frames (t, H, W, 3)` uint8, one picture a frame, all on one colour scale.
+
+    query: the patch that looks, (frame, row, column), outlined in orange; several may be given. names: a title for
+    each frame. columns: frames in a row, by default up to 4. Several heads or several pictures side by side are
+    "frames" too: repeat or stack them.
+    """
+    frames, looks = _frames(frames), _array(looks, 3, "looks (t, h, w)")
+    t, h, w = looks.shape
+    if len(frames) != t:
+        raise ValueError(f"{len(frames)} frames but maps for {t}; give one frame for each map, such as "
+                         "frames.expand(t, -1, -1, -1) for one picture")
+    names = [f"t = {i}" for i in range(t)] if names is None else names
+    _check_names("names", names, t)
+    queries = [] if query is None else [query] if isinstance(query[0], int) else list(query)
+    for i, row, column in queries:
+        if not (0 <= i < t and 0 <= row < h and 0 <= column < w):
+            raise ValueError(f"query {(i, row, column)} is outside the {t} x {h} x {w} grid (frame, row, column)")
+    figure, axes = _row_of_axes(t, columns, frames.shape[1] / frames.shape[2])
+    for i, ax in enumerate(axes):
+        pixels = ax.imshow(frames[i], extent=(0, w, h, 0))
+        picture = ax.imshow(looks[i], extent=(0, w, h, 0), vmin=0, vmax=looks.max() or 1, alpha=overlay)
+        pixels.set_interpolation("nearest")
+        ax.set_title(names[i])
+    for i, row, column in queries:
+        for colour, thick in (("white", 4), (JOINT, 2)):
+            axes[i].add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=colour, linewidth=thick))
+    bar = figure.colorbar(picture, ax=axes, shrink=0.8, label="share of attention", ticks=MaxNLocator(4))
+    bar.solids.set_alpha(1)
+    return figure
+
+
+@house_style()
+def similarity_grid(similarity, *, title: str | None = None) -> Figure:
+    """What each place resembles: `similarity (h, w, h, w)`, a small map for every place, laid out as the places are.
+
+    The map in row i, column j shows the similarity of place (i, j) with all places; 1 is the same, as a cosine is.
+    """
+    tiles = tile_maps(similarity)
+    h, w = np.asarray(similarity).shape[:2]
+    figure = new_figure(130, 130 * 0.84 * tiles.shape[0] / tiles.shape[1])
+    axes = figure.subplots()
+    picture = axes.imshow(np.ma.masked_invalid(tiles), cmap=DIVERGING, vmin=-1, vmax=1)
+    axes.set_xticks([j * (w + 1) + (w - 1) / 2 for j in range(w)], range(w))
+    axes.set_yticks([i * (h + 1) + (h - 1) / 2 for i in range(h)], range(h))
+    axes.set(xlabel="column", ylabel="row")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if title:
+        axes.set_title(title)
+    figure.colorbar(picture, ax=axes, label="cosine similarity", shrink=0.9)
+    return figure
+
+
+def tile_maps(maps) -> np.ndarray:
+    """`(h, w, h, w)` -> one array with a line of NaN between the small maps."""
+    maps = _array(maps, 4, "similarity (h, w, h, w)")
+    h, w = maps.shape[:2]
+    if maps.shape[2:] != (h, w):
+        raise ValueError(f"similarity is (h, w, h, w), a map as large as the grid for each of its places; got "
+                         f"{maps.shape}. A table of h*w rows gives (n, n): reshape it with .reshape(h, w, h, w)")
+    padded = np.pad(maps, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+    return padded.transpose(0, 2, 1, 3).reshape(h * (h + 1), w * (w + 1))[:-1, :-1]
+
+
+def _row_of_axes(count: int, columns: int | None, ratio: float) -> tuple[Figure, list]:
+    """Axes for `count` pictures of height/width `ratio`, in reading order; the cells of the last row may stay empty."""
+    columns = min(count, 4) if columns is None else columns
+    rows = math.ceil(count / columns)
+    width = float(np.clip(20 + 38 * columns, NARROW, WIDE))
+    side = (width - 20) / columns
+    figure = new_figure(width, rows * (side * ratio + 8))
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in axes:
+        ax.set_axis_off()
+    return figure, axes[:count]
+
+
+def _array(values, ndim: int, expected: str) -> np.ndarray:
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float)
+    if array.ndim != ndim or not array.size:
+        raise ValueError(f"expected {expected}, got the shape {array.shape}; pick one picture and one head first")
+    if not np.isfinite(array).all():
+        raise ValueError(f"expected {expected} of finite numbers, got NaN or infinity; a row that may look at nothing "
+                         "has no softmax")
+    return array
+
+
+def _frames(frames) -> np.ndarray:
+    pixels = np.asarray(frames)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+        raise ValueError(f"frames are uint8 (t, h, w, 3), got {pixels.dtype} {pixels.shape}; a (t, 3, h, w) tensor "
+                         "needs .permute(0, 2, 3, 1), a float one (x * 255).round() as uint8")
+    return pixels
+
+
+def _check_names(what: str, names: Sequence[str], count: int) -> None:
+    if len(names) != count:
+        raise ValueError(f"{len(names)} {what} for {count} of them; give each its name")
+
+
+def _ink(picture, value: float) -> str:
+    """Black on light cells, white on dark ones."""
+    r, g, b, _ = picture.cmap(picture.norm(value))
+    return "black" if 0.299 * r + 0.587 * g + 0.114 * b > 0.5 else "white"
+
+
+__all__ = ["attention_matrix", "attention_on_frames", "similarity_grid", "tile_maps"]

@@ -1,5 +1,17 @@
 """Weights: published checkpoints into our models, and the small trained models of the course."""
 
+from pathlib import Path
+
 from videoformer_edu.pretrained.load import CheckpointError, LoadReport, load_pretrained
 
-__all__ = ["CheckpointError", "LoadReport", "load_pretrained"]
+
+def reference_checkpoint(name: str = "timesformer") -> Path:
+    """The folder of a small checkpoint with random weights, written by the reference library itself.
+
+    `model.safetensors` and `config.json` as that library saves them; `answer.safetensors` holds a `video` and the
+    `logits` that the library's own model gives. For tests and lessons without a network.
+    """
+    return Path(__file__).parent / "reference" / name
+
+
+__all__ = ["CheckpointError", "LoadReport", "load_pretrained", "reference_checkpoint"]

@@ -1,0 +1,78 @@
+"""The measure of attention on the digit, against cases that can be counted by hand."""
+
+import pytest
+import torch
+
+from videoformer_edu.data.images import digit_images
+from videoformer_edu.data.motion import motion_test_set
+from videoformer_edu.experiments.looking import coverage, digit_places, on_digit, tubes_and_digit
+
+
+def test_coverage_by_hand():
+    position = torch.tensor([[[6.0, 3.0], [6.0, 15.0]]])  # (x, y) in frames of 16 pixels, patches of 8 x 4
+    covered = coverage(position, torch.full((1, 2), 4.0), (2, 4), 16, torus=True)  # (1, 2, 2, 4)
+    # x from 4 to 8: column 1 whole. y from 1 to 5: half of the upper row of patches.
+    expected = torch.zeros(1, 2, 2, 4)
+    expected[0, 0, 0, 1] = 4 / 8
+    # y from 13 round the edge to 1: 3 pixels below and 1 pixel above.
+    expected[0, 1, 1, 1], expected[0, 1, 0, 1] = 3 / 8, 1 / 8
+    torch.testing.assert_close(covered, expected)
+    flat = coverage(position, torch.full((1, 2), 4.0), (2, 4), 16, torus=False)
+    assert flat[0, 1, 0].sum() == 0  # without a torus nothing comes round
+
+
+def test_coverage_keeps_the_square_whole_on_the_torus():
+    clips = motion_test_set(9)
+    covered = coverage(clips.position, torch.full((9, 8), 12.0), (4, 4), 32, torus=True)
+    area = covered.sum(dim=(-2, -1)) * 64
+    assert ((area - 144).abs() <= 25).all()  # a side of 12 pixels covers 11 to 13 pixel centres
+
+
+@pytest.mark.parametrize("kind", ["digits", "motion"])
+def test_covered_patches_are_where_the_digit_is(kind):
+    """The digit is brighter than its background: covered patches must be."""
+    inputs, covered = digit_places(kind, 200, (8, 8))
+    frames = inputs.mean(dim=1).unflatten(0, (200, 1)).flatten(1, -3)  # (b, t, H, W), grey
+    patches = frames.unflatten(-1, (8, 4)).unflatten(-3, (8, 4)).mean(dim=(-1, -3))  # (b, t, h, w)
+    inside, outside = patches[covered == 1], patches[covered == 0]
+    assert len(inside) > 200 and len(outside) > 200
+    assert inside.mean() > outside.mean() + 0.5
+
+
+def test_places_belong_to_the_held_out_examples():
+    inputs, covered = digit_places("digits", 5, (8, 8))
+    drawn = digit_images(1024, seed=12345, split="test")
+    assert covered.shape == (5, 1, 8, 8)
+    torch.testing.assert_close(inputs, (drawn.images[:5].float() / 255 - 0.35) / 0.25)
+
+
+def test_attention_spread_evenly_is_at_chance_and_attention_on_the_digit_is_not():
+    covered = torch.rand(3, 5, 2, 4)
+    even = on_digit(torch.full((3, 2, 5, 2, 4), 0.01), covered)
+    assert even["mass"] == [even["chance"]] * 2
+    assert even["mean_of_heads"] == even["chance"]
+    sharp = torch.zeros(3, 2, 5, 8)
+    best = covered.flatten(2).argmax(dim=-1, keepdim=True)[:, None].expand(-1, 2, -1, -1)
+    sharp.scatter_(-1, best, 1.0)
+    seen = on_digit(sharp.unflatten(-1, (2, 4)), covered)
+    assert seen["mass"][0] == pytest.approx(covered.flatten(2).amax(-1).mean().item(), abs=1e-3)
+    assert seen["peak"] == pytest.approx((covered.flatten(2).amax(-1) > 0.5).float().mean().item(), abs=1e-3)
+    assert seen["peak_chance"] == pytest.approx((covered > 0.5).float().mean().item(), abs=1e-3)
+
+
+def test_the_heads_are_told_apart():
+    covered = torch.zeros(1, 1, 1, 2)
+    covered[..., 0] = 1
+    looks = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]).reshape(1, 3, 1, 1, 2)
+    assert on_digit(looks, covered)["mass"] == [0.9, 0.2, 0.5]
+
+
+def test_tubes_that_look_where_the_digit_is_and_where_it_is_not():
+    covered = torch.rand(4, 5, 2, 3)
+    covered[:, 0], covered[:, 1] = 1, 0  # every place is visited and left
+    there = covered.flatten(2).transpose(1, 2)  # (b, n, t)
+    attracted = there / there.sum(-1, keepdim=True)
+    repelled = (1.5 - there) / (1.5 - there).sum(-1, keepdim=True)
+    rows = torch.stack([attracted, repelled], dim=2)  # (b, n, head, t)
+    probabilities = rows[:, :, :, None].expand(-1, -1, -1, 5, -1)  # every query alike
+    assert tubes_and_digit(probabilities, covered) == [1.0, -1.0]

@@ -3,6 +3,8 @@
 Page explorers live in the page alone (HTML and JavaScript, data inside); kernel explorers let Python compute.
 """
 
+from videoformer_edu.widgets.cost_explorer import cost_explorer
+from videoformer_edu.widgets.kernel import KernelExplorer
 from videoformer_edu.widgets.page_explorer import PageExplorer, attention_explorer, maps_for_explorer
 
-__all__ = ["PageExplorer", "attention_explorer", "maps_for_explorer"]
+__all__ = ["KernelExplorer", "PageExplorer", "attention_explorer", "cost_explorer", "maps_for_explorer"]

@@ -8,6 +8,7 @@ It ends with one line, `N passed, N failed`, and with exit status 1 if anything 
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def read(report: pathlib.Path) -> Result:
     if not report.exists():
         return result
     for case in xml.parse(report).iter("testcase"):
-        name = f"{case.get('classname', '').replace('.', '/')}::{case.get('name')}"
+        name = re.sub(r"\.(?!ipynb$)", "/", case.get("classname", "")) + "::" + case.get("name")
         result.cases.append((float(case.get("time", 0)), name))
         if case.find("failure") is not None or case.find("error") is not None:
             result.failed += 1

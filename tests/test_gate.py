@@ -1,0 +1,81 @@
+"""The gate itself: it must not pass over what failed, was skipped or was not there."""
+
+import subprocess
+import sys
+
+import gate
+import pytest
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.test_a" name="test_one" time="0.25"/>
+<testcase classname="notebooks.04_x.ipynb" name="Cell 3" time="1.5"/>
+{more}
+</testsuite></testsuites>"""
+
+
+@pytest.fixture
+def report(tmp_path):
+    def write(more=""):
+        path = tmp_path / "report.xml"
+        path.write_text(REPORT.format(more=more))
+        return gate.read(path)
+    return write
+
+
+def test_a_report_is_read_with_names_and_times(report):
+    result = report()
+    assert (result.passed, result.failed, result.complaints) == (2, 0, [])
+    assert result.cases == [(0.25, "tests/test_a::test_one"), (1.5, "notebooks/04_x.ipynb::Cell 3")]
+
+
+@pytest.mark.parametrize("kind", ["failure", "error"])
+def test_a_failure_counts(report, capsys, kind):
+    result = report(f'<testcase classname="tests.test_b" name="test_two" time="9"><{kind}/></testcase>')
+    assert (result.passed, result.failed) == (2, 1)
+    assert gate.summarise({"unit": result}) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 passed, 1 failed in ")
+
+
+def test_a_skipped_test_fails_the_gate(report, capsys):
+    result = report('<testcase classname="tests.test_b" name="test_two" time="0"><skipped/></testcase>')
+    assert gate.summarise({"unit": result}) == 1
+    said = capsys.readouterr().out
+    assert "skipped: tests/test_b::test_two" in said and "2 passed, 1 failed" in said
+
+
+def test_all_well_is_zero_and_lists_the_slowest_first(report, capsys):
+    assert gate.summarise({"unit": report()}) == 0
+    said = capsys.readouterr().out
+    assert said.index("1.5 s  notebooks/04_x.ipynb::Cell 3") < said.index("0.2 s  tests/test_a::test_one")
+    assert said.splitlines()[-1].startswith("2 passed, 0 failed")
+
+
+@pytest.mark.parametrize(("command", "complaint"), [
+    (["-c", "raise SystemExit(3)"], ["lint: ended with status 3"]),
+    (["-c", ""], []),
+])
+def test_a_part_without_tests_fails_by_its_status(monkeypatch, command, complaint):
+    monkeypatch.setitem(gate.PARTS, "lint", lambda: command)
+    assert gate.run("lint").complaints == complaint
+
+
+def test_a_part_in_which_no_test_ran_fails(monkeypatch, tmp_path):
+    monkeypatch.setattr(gate, "REPORTS", tmp_path)
+    monkeypatch.setitem(gate.PARTS, "timing", lambda: [*gate.PYTEST, str(tmp_path)])
+    assert gate.run("timing").complaints == ["timing: no test ran"]
+
+
+def test_without_chromium_it_fails_in_one_sentence_that_names_the_target(monkeypatch, capsys):
+    monkeypatch.setattr(gate.shutil, "which", lambda name: None)
+    assert gate.main([]) == 1
+    assert capsys.readouterr().out == gate.NO_CHROMIUM + "\n"
+    assert "make browser" in gate.NO_CHROMIUM
+
+
+def test_the_whole_gate_holds_every_part_but_the_fast_one():
+    assert set(gate.WHOLE) == set(gate.PARTS) - {"fast"}
+
+
+def test_an_unknown_part_is_named():
+    ran = subprocess.run([sys.executable, gate.__file__, "units"], capture_output=True, text=True)
+    assert ran.returncode == 2 and "no part is called 'units'" in ran.stdout

@@ -60,6 +60,8 @@ def attention_explorer(
     start: the patch that looks first, (t, h, w) counted from 0, or "cls".
     Raises ValueError when shapes do not fit, alt is empty, or the page would grow by more than 1 MB.
     """
+    if not title.strip():
+        raise ValueError("title is empty; the explorer needs one for its readers and for its id")
     if not isinstance(maps, Mapping):
         maps = {m.name: m for m in maps}
     if any(isinstance(m, AttentionMap) for m in maps.values()):
@@ -157,6 +159,6 @@ def _check_start(start, grid: tuple[int, int, int], maps: Mapping[str, Tensor]) 
         if next(iter(maps.values())).shape[1] == math.prod(grid):
             raise ValueError("the first map has no CLS to start from; start at a patch: start=(0, 0, 0)")
         return -1
-    if len(start) != 3 or not all(0 <= i < size for i, size in zip(start, grid, strict=True)):
+    if isinstance(start, str) or len(start) != 3 or not all(0 <= i < size for i, size in zip(start, grid, strict=True)):
         raise ValueError(f'start is a patch (t, h, w) inside the grid {grid}, counted from 0, or "cls"; got {start!r}')
     return (start[0] * grid[1] + start[1]) * grid[2] + start[2]

@@ -4,6 +4,8 @@ Every statement is shown twice: exactly, by construction of the clips, and stati
 find the leak where there is one.
 """
 
+import functools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,9 @@ from videoformer_edu.data import rendering
 from videoformer_edu.data.motion import DIRECTIONS, TASKS, axis, motion_batch, sign
 from videoformer_edu.data.rendering import render
 from videoformer_edu.data.trajectories import torus_motion
+
+# (dx, dy) of each direction, written out independently; y downwards
+MEANING = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (-1, 1), (1, -1)]
 
 
 def generator(seed):
@@ -66,30 +71,36 @@ def test_a_frame_is_a_function_of_the_place_and_not_of_the_path():
     """All eight directions through the same place at frame 4: the same chance gives the same frame 4, bit for bit."""
     place, width = torch.tensor([5.0, 29.0]), torch.full((1, 8), 13.0)
     time = torch.arange(8).view(8, 1) - 4
-    frames = []
+    drawn = []
     for label in range(8):
-        step = torch.tensor([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (-1, 1), (1, -1)])[label]
+        step = torch.tensor(MEANING[label])
         path = (place + 2.0 * step * time).remainder(32)[None]  # (1, t, 2), legal for the class
         clips, _ = render(path, width, split="train", size=32, torus=True, generator=generator(2))
-        frames.append(clips[0, :, 4])
-        assert label == 0 or not torch.equal(clips[0, :, 5], after)  # the next frame does differ
-        after = clips[0, :, 5]
-    assert all(torch.equal(frames[0], frame) for frame in frames)
+        drawn.append(clips[0])  # (3, t, h, w)
+    first, *others = drawn
+    assert all(torch.equal(first[:, 4], other[:, 4]) for other in others)
+    assert not any(torch.equal(first[:, 5], other[:, 5]) for other in others)  # the next frame does differ
+
+
+def draw_maps(count, task, seed, split):
+    """Ink maps `(b, t, 64)` and labels of `count` clips, a few at a time to stay small in memory."""
+    chance, maps, labels = generator(seed), [], []
+    for _ in range(count // 100):
+        batch = motion_batch(100, generator=chance, task=task, split=split)
+        maps.append(ink_map(batch.clips))
+        labels.append(batch.direction)
+    return torch.cat(maps), torch.cat(labels)
 
 
 @pytest.fixture(scope="module")
 def clips():
-    """Ink maps of training and test clips of each task, drawn once."""
-    drawn = {}
-    for task in ("motion", "motion8", "order6"):
-        pair = motion_batch(4000, seed=10, task=task), motion_batch(2000, seed=11, split="test", task=task)
-        drawn[task] = [(ink_map(batch.clips), batch.direction) for batch in pair]
-    return drawn
+    """Training and test clips of a task, drawn once."""
+    return functools.cache(lambda task: (draw_maps(3000, task, 10, "train"), draw_maps(1500, task, 11, "test")))
 
 
 @pytest.mark.parametrize("frame", [0, 4, 7])
 def test_a_classifier_of_one_frame_stays_at_chance(clips, frame):
-    (train, train_label), (test, test_label) = clips["motion"]
+    (train, train_label), (test, test_label) = clips("motion")
     accuracy = accuracy_of_classifier(train[:, frame], train_label, test[:, frame], test_label)
     assert abs(accuracy - 1 / 8) < three_sigma(1 / 8, len(test))
 
@@ -97,7 +108,7 @@ def test_a_classifier_of_one_frame_stays_at_chance(clips, frame):
 @pytest.mark.parametrize("task, frame, at_least", [("motion8", 0, 0.5), ("order6", 4, 0.5)])
 def test_the_same_classifier_finds_the_leaks(clips, task, frame, at_least):
     """`motion8` leaks in its first frame, `order6` in a frame at a known index."""
-    (train, train_label), (test, test_label) = clips[task]
+    (train, train_label), (test, test_label) = clips(task)
     accuracy = accuracy_of_classifier(train[:, frame], train_label, test[:, frame], test_label)
     print(f"{task}, frame {frame} alone: {accuracy:.1%}")
     assert accuracy > at_least
@@ -142,7 +153,7 @@ def wrapped_speed(path):
 
 def test_a_classifier_of_the_set_of_frames_knows_the_axis_and_not_the_sign(clips):
     """Order-less features (mean, spread and maximum over the frames): the ceiling is exactly 50 %."""
-    (train, train_label), (test, test_label) = clips["motion"]
+    (train, train_label), (test, test_label) = clips("motion")
 
     def bag(maps):
         rows = maps.unflatten(2, (8, 8)).sum(2).var(dim=1), maps.unflatten(2, (8, 8)).sum(3).var(dim=1)
@@ -160,8 +171,7 @@ def test_the_order_of_frames_does_hold_the_sign():
     """The label is there to be learned: one step of the known positions gives it without an error."""
     batch = motion_batch(200, seed=12)
     step = ((batch.position[:, 1] - batch.position[:, 0] + 16) % 32 - 16).round().sign()
-    meaning = {(1, 0): 0, (-1, 0): 1, (0, 1): 2, (0, -1): 3, (1, 1): 4, (-1, -1): 5, (-1, 1): 6, (1, -1): 7}
-    assert [meaning[tuple(row)] for row in step.int().tolist()] == batch.direction.tolist()
+    assert [MEANING.index(tuple(row)) for row in step.int().tolist()] == batch.direction.tolist()
 
 
 # The leaky tasks are what they say

@@ -59,6 +59,7 @@ def test_a_part_without_tests_fails_by_its_status(monkeypatch, command, complain
     assert gate.run("lint").complaints == complaint
 
 
+@pytest.mark.slow
 def test_a_part_in_which_no_test_ran_fails(monkeypatch, tmp_path):
     monkeypatch.setattr(gate, "REPORTS", tmp_path)
     monkeypatch.setitem(gate.PARTS, "timing", lambda: [*gate.PYTEST, str(tmp_path)])

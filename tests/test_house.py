@@ -18,7 +18,7 @@ FLOORS = {
     "attention": 1,
     "models": 2,
     "pretrained": 3, "cost": 3, "training": 3,
-    "figures": 4, "experiments": 4,
+    "figures": 4, "experiments": 4, "environment": 4, "course": 4,
     "widgets": 5, "grading": 5,
     "authoring": 6,
 }
@@ -85,9 +85,10 @@ def test_importing_the_package_imports_nothing_heavy():
     assert set(HEAVY) & set(loaded.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("name", ["tokens", "attention", "models", "cost"])
-def test_the_core_needs_no_drawing_and_no_data(name):
-    program = f"import sys, videoformer_edu.{name}; print(*sys.modules)"
+@pytest.mark.slow
+def test_the_core_needs_no_drawing_and_no_data():
+    core = ", ".join(f"videoformer_edu.{name}" for name in ("tokens", "layers", "attention", "models", "cost"))
+    program = f"import sys, {core}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"matplotlib", "ipywidgets", "av", "sklearn", "skimage"} & set(loaded.stdout.split()) == set()
 
@@ -118,6 +119,12 @@ def test_committed_texts_name_only_known_hosts():
     found = sorted({f"{name}: {match[1]}" for name, text in committed_texts() if not name.startswith(EXAMPLES)
                     for match in named.finditer(text) if not HOSTS.fullmatch(match[1])})
     assert found == []
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by their file name alone."""
+    names = [pathlib.Path(name).name for name in committed() if re.match(r"tests/.*test_\w+\.py$", name)]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_nothing_large_is_committed():

@@ -1,0 +1,42 @@
+"""The bank that tests a grader: which case sees which wrong answer. `python -m videoformer_edu.grading.bank 04`"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from videoformer_edu.grading.check import judge, prepare
+from videoformer_edu.grading.edge import call
+from videoformer_edu.grading.sheets import ROOMS, load
+from videoformer_edu.grading.spec import Exercise
+
+
+def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
+    """`(mutants, cases)` bool: does that case reject that wrong answer?"""
+    pairs = list(zip(*prepare(exercise, seed), strict=True))
+    return np.array([[not judge(exercise, case, call(mutant.functions[case.function], case.inputs), expected).passed
+                      for case, expected in pairs] for mutant in exercise.mutants])
+
+
+def table(exercise: Exercise, seed: int = 0) -> str:
+    """The kill matrix as text: a row a mutant, a column a case, `x` where the case rejects the mutant."""
+    matrix, (cases, _) = kill_matrix(exercise, seed), prepare(exercise, seed)
+    width = max(len(mutant.name) for mutant in exercise.mutants)
+    lines = [f"{exercise.id} {exercise.title}, seed {seed}: {int(matrix.any(1).sum())} of {len(matrix)} rejected"]
+    lines += [f"  {'abcdefghijklmnopqrstuvwxyz'[i]} = {case.name} "
+              f"({case.function})" for i, case in enumerate(cases)]
+    lines += [f"  {'':<{width}}  {' '.join('abcdefghijklmnopqrstuvwxyz'[:len(cases)])}"]
+    lines += [f"  {mutant.name:<{width}}  {' '.join('x' if hit else '.' for hit in row)}"
+              for mutant, row in zip(exercise.mutants, matrix, strict=True)]
+    return "\n".join(lines)
+
+
+def main(numbers: list[str]) -> int:
+    for number in numbers or ROOMS:
+        print("\n\n".join(table(exercise) for exercise in load(number).exercises))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

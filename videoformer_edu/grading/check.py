@@ -1,0 +1,157 @@
+"""Judge an answer: up the ladder case by case, one plain sentence at the first rung that fails, and its name if known.
+
+`judge` and `diagnose` compare plain arrays only, so they do not care in which process the answer ran. What `check`
+says in a notebook is feedback: whoever owns the process can fool it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from videoformer_edu.grading.edge import Given, call, gradient_reaches
+from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, WRONG, CheckResult, Report
+from videoformer_edu.grading.spec import Case, Exercise, Functions, Mutant
+from videoformer_edu.grading.words import (
+    changed_words,
+    crash_words,
+    dtype_words,
+    finite_words,
+    misuse_words,
+    shape_words,
+    type_words,
+    value_words,
+)
+
+
+def check(exercise: Exercise, answer: Functions, *, seed: int = 0) -> Report:
+    """Call the functions of `answer` on the exercise's cases and report. A missing or `None` function is untried.
+
+    The same seed gives the same cases and so the same report.
+    """
+    odd = misuse_words(exercise, answer)
+    if odd:
+        return _report(exercise, (), CRASHED, odd)
+    cases, expected = prepare(exercise, seed)
+    given = [Given(kind="nothing", stub=True) if answer.get(case.function) in (None, ...)
+             else call(answer[case.function], case.inputs) for case in cases]
+    results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
+    if exercise.differentiable and all(result.passed for result in results):
+        results += _gradients(exercise, answer, cases)
+    return conclude(exercise, cases, given, expected, results)
+
+
+@lru_cache(maxsize=64)
+def prepare(exercise: Exercise, seed: int) -> tuple[tuple[Case, ...], tuple[np.ndarray, ...]]:
+    """The cases of a seed and what the oracle says to each."""
+    cases = tuple(exercise.cases(np.random.default_rng(seed)))
+    return cases, tuple(exercise.oracle(case) for case in cases)
+
+
+def judge(exercise: Exercise, case: Case, given: Given, expected: np.ndarray) -> CheckResult:
+    """One case: the first rung that fails, or right."""
+    def result(outcome: str, rung: str, sentence: str) -> CheckResult:
+        return CheckResult(case.name, case.function, outcome, rung, sentence, case.share)
+
+    if given.stub:
+        return result(NOT_ATTEMPTED, "returned", f"{case.function} still holds the stub.")
+    if given.crash is not None:
+        return result(CRASHED, "returned", str(given.crash).splitlines()[-1])
+    for rung, sentence in _ladder(exercise, case, given, expected):
+        if sentence:
+            return result(WRONG, rung, sentence)
+    return result(RIGHT, "value", f"{case.sees}.")
+
+
+def _ladder(exercise: Exercise, case: Case, given: Given, expected: np.ndarray) -> Iterator[tuple[str, str | None]]:
+    """Each rung with None, or with the sentence that says why it fails; a rung may rely on those before it."""
+    nothing = f"{case.function} returned None: its result never leaves the function. Is a `return` missing?"
+    yield "returned", nothing if given.kind == "nothing" else None
+    yield "type", type_words(exercise, case, given)
+    yield "shape", shape_words(case, given, expected)
+    yield "dtype", dtype_words(exercise, given)
+    yield "finite", finite_words(given)
+    yield "input unchanged", changed_words(given)
+    for prop in exercise.properties:
+        if prop.applies(case):
+            yield prop.name, prop.broken(case.inputs, given.value)
+    yield "value", (None if agrees(exercise, given.value, expected)
+                    else value_words(exercise, case, given.value, expected))
+
+
+def agrees(exercise: Exercise, value: np.ndarray | None, expected: np.ndarray) -> bool:
+    """Within the exercise's tolerance (counts: equal)."""
+    if value is None or value.shape != expected.shape or value.dtype.kind not in "iuf":
+        return False
+    if exercise.counts:
+        return bool((value == expected).all())
+    value, expected = value.astype(np.float64), expected.astype(np.float64)
+    return bool((np.abs(value - expected)
+                 <= exercise.tolerance.absolute + exercise.tolerance.relative * np.abs(expected)).all())
+
+
+def diagnose(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], expected: Sequence[np.ndarray],
+             results: Sequence[CheckResult]) -> tuple[Mutant, bool] | None:
+    """The bank's wrong answer that gives the same arrays, and whether it does so on all cases of that function."""
+    first = next((i for i, r in enumerate(results) if r.outcome == WRONG and given[i].value is not None), None)
+    if first is None:
+        return None
+    cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function]
+    best: tuple[int, Mutant] | None = None
+    for mutant in exercise.mutants:
+        outputs = {i: call(mutant.functions[cases[i].function], cases[i].inputs).value for i in cousins}
+        if agrees(exercise, outputs[first], expected[first]):
+            continue  # on this very case the mistake does not show
+        alike = {i for i in cousins if outputs[i] is not None and agrees(exercise, given[i].value, outputs[i])}
+        if first in alike and (best is None or len(alike) > best[0]):
+            best = len(alike), mutant
+    return None if best is None else (best[1], best[0] == len(cousins))
+
+
+def conclude(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], expected: Sequence[np.ndarray],
+             results: Sequence[CheckResult]) -> Report:
+    """From the judged cases to outcome, message and points."""
+    failed = next((i for i, r in enumerate(results) if r.outcome in (CRASHED, WRONG)), None)
+    if failed is None:
+        waiting = list(dict.fromkeys(r.function for r in results if r.outcome == NOT_ATTEMPTED))
+        if not waiting:
+            return _report(exercise, results, RIGHT, "All checks passed.")
+        done = [name for name in exercise.functions if name not in waiting]
+        words = f"{' and '.join(done)}: right. " if done else ""
+        return _report(exercise, results, NOT_ATTEMPTED,
+                       f"{words}Waiting for you: {' and '.join(exercise.signature(name) for name in waiting)}.")
+    result = results[failed]
+    if result.outcome == CRASHED:
+        return _report(exercise, results, CRASHED, crash_words(cases[failed], given[failed].crash))
+    where = f"In the check “{result.case}” of {result.function}: "
+    known = diagnose(exercise, cases, given, expected, results) if failed < len(cases) else None
+    if known is None:
+        return _report(exercise, results, WRONG, where + result.sentence)
+    mutant, everywhere = known
+    words = "" if everywhere else "In that check your answer is the one you get from this mistake: "
+    return _report(exercise, results, WRONG, f"{words}{mutant.sentence}\n{where}{result.sentence}", mutant.name)
+
+
+def _report(exercise: Exercise, results: Sequence[CheckResult], outcome: str, message: str,
+            mistake: str | None = None) -> Report:
+    total = sum(r.share for r in results)
+    passed = sum(r.share for r in results if r.passed)
+    points = exercise.points if outcome == RIGHT else round(exercise.points * passed / total, 1) if total else 0
+    return Report(exercise.id, exercise.title, outcome, tuple(results), message, points, exercise.points, mistake)
+
+
+def _gradients(exercise: Exercise, answer: Functions, cases: Sequence[Case]) -> list[CheckResult]:
+    """The last rung, once for each function: a model made of it can be trained."""
+    out = []
+    for name in exercise.functions:
+        case = next(case for case in cases if case.function == name)
+        problem = gradient_reaches(answer[name], case.inputs)
+        first = next(iter(case.inputs))
+        words = (f"a gradient flows from the result of {name} back to `{first}`." if problem is None else
+                 f"the values of {name} are right, but no gradient reaches `{first}`, so nothing before it could "
+                 f"be trained: {problem}. Stay in torch from the first line to the last: no .detach(), .data, "
+                 f".numpy(), .item() or torch.tensor(...) on the way.")
+        out.append(CheckResult("gradient", name, WRONG if problem else RIGHT, "gradient", words))
+    return out

@@ -1,0 +1,188 @@
+"""The face of a sheet in a notebook: `ex.check(...)`, `ex.hint()`, `ex.solution()`, `progress()`.
+
+    ex1, ex2, ex3, ex4 = sheet("04")
+    ex1.check(to_tubes, from_tubes)
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from videoformer_edu.grading import progress as kept
+from videoformer_edu.grading.check import check
+from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, SIGNS, WRONG, Report, cell, score, table
+from videoformer_edu.grading.sheets import ROOMS, load
+from videoformer_edu.grading.spec import Exercise, SheetSpec
+
+
+@dataclass(frozen=True)
+class Note:
+    """A piece of text that looks well in a notebook and in a terminal."""
+
+    text: str
+    code: str = ""
+
+    def __repr__(self) -> str:
+        return self.text + (f"\n\n{self.code}" if self.code else "")
+
+    def _repr_html_(self) -> str:
+        code = f"<pre>{html.escape(self.code, quote=False)}</pre>" if self.code else ""
+        return f"<p>{html.escape(self.text, quote=False)}</p>{code}"
+
+
+class ExerciseFace:
+    """One exercise as the learner holds it."""
+
+    def __init__(self, spec: Exercise, sheet: SheetSpec):
+        self.spec, self._sheet, self._hints = spec, sheet, 0
+
+    def check(self, *answer, seed: int = 0) -> Report:
+        """Judge the functions of the exercise, given in the order of its statement, without calling them."""
+        names = list(self.spec.functions)
+        if len(answer) > len(names):
+            raise TypeError(f"exercise {self.spec.id} has {len(names)} function{'s' * (len(names) > 1)}, "
+                            f"check({', '.join(names)}); got {len(answer)} arguments")
+        report = check(self.spec, dict(zip(names, answer, strict=False)), seed=seed)
+        report = self._with_ground(report)
+        kept.record(report)
+        return report
+
+    def _with_ground(self, report: Report) -> Report:
+        """An answer that stands on earlier ones may fail because of them: say so."""
+        shaky = [id for id in self.spec.needs if kept.session.get(id, {}).get("last") != RIGHT]
+        if report.outcome not in (CRASHED, WRONG) or report.mistake or not shaky:
+            return report
+        words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
+                 "yet in this session: look there first.")
+        return replace(report, message=f"{report.message}\n{words}")
+
+    def hint(self) -> Note:
+        """The next of the three hints; after the third it begins again."""
+        number = self._hints % len(self.spec.hints)
+        self._hints += 1
+        return Note(f"Hint {number + 1} of {len(self.spec.hints)}: {self.spec.hints[number]}")
+
+    def solution(self) -> Note:
+        """The worked answer, read from the solved sheet of the course."""
+        path = solved_sheet(self._sheet.slug)
+        code = [] if path is None else answers(path, self.spec)
+        if not code:
+            return Note(f"The worked answer stands in solutions/{self._sheet.slug}.ipynb, in the folder of the course.")
+        return Note(f"One way to solve {self.spec.id}:", "\n\n\n".join(code))
+
+    def __repr__(self) -> str:
+        names = ", ".join(map(self.spec.signature, self.spec.functions))
+        return f"Exercise {self.spec.id} {self.spec.title}: {names}; .check(...), .hint(), .solution()"
+
+
+class Sheet:
+    """The exercises of one lesson: unpack it, iterate over it, or ask for `exercise(1)`."""
+
+    def __init__(self, spec: SheetSpec):
+        self.spec = spec
+        self._faces = {exercise.id: ExerciseFace(exercise, spec) for exercise in spec.exercises}
+
+    def exercise(self, number: int | str) -> ExerciseFace:
+        return self._faces[self.spec.exercise(number).id]
+
+    def __iter__(self) -> Iterator[ExerciseFace]:
+        return iter(self._faces.values())
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def __repr__(self) -> str:
+        return f"Sheet {self.spec.number} {self.spec.title}: {len(self)} exercises"
+
+
+def sheet(number: str | int) -> Sheet:
+    """The sheet of a lesson. Raises KeyError with the sheets there are."""
+    return Sheet(load(number))
+
+
+def solved_sheet(slug: str) -> Path | None:
+    """The built solution notebook, looked for above the working folder and beside the package."""
+    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[2]):
+        path = folder / "solutions" / f"{slug}.ipynb"
+        if path.is_file():
+            return path
+    return None
+
+
+def answers(path: Path, exercise: Exercise) -> list[str]:
+    """The answer cells of an exercise in the solved sheet: those tagged `answer:NAME`."""
+    wanted = {f"answer:{name}" for name in exercise.functions}
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return ["".join(c["source"]) for c in cells if wanted & set(c["metadata"].get("tags", []))]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Rows of (exercise, title, outcome, tries, points, out of)."""
+
+    rows: tuple[tuple[str, str, str, int, float, int], ...]
+    note: str
+
+    @property
+    def points(self) -> float:
+        return round(sum(row[4] for row in self.rows), 1)
+
+    @property
+    def out_of(self) -> int:
+        return sum(row[5] for row in self.rows)
+
+    @property
+    def percent(self) -> int:
+        """Whole per cent, rounded down: 100 means everything."""
+        return int(100 * self.points / self.out_of) if self.out_of else 0
+
+    @property
+    def summary(self) -> str:
+        right = sum(row[2] == RIGHT for row in self.rows)
+        return f"{right} of {len(self.rows)} exercises right, {score(self.points, self.out_of)} ({self.percent} %)"
+
+    def __repr__(self) -> str:
+        width = max((len(row[1]) for row in self.rows), default=0)
+        lines = [f"{SIGNS[o]} {id} {title:<{width}}  {o:<13}  tried {tries}  {score(points, out_of)}"
+                 for id, title, o, tries, points, out_of in self.rows]
+        return "\n".join([*lines, self.summary, self.note])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr>{cell(f'{id} {title}')}{cell(f'{SIGNS[o]} {o}')}{cell(str(tries))}"
+                       f"{cell(f'{points:g} of {out_of}')}</tr>" for id, title, o, tries, points, out_of in self.rows)
+        return (table(("exercise", "outcome", "tried", "points"), rows)
+                + f"<p><strong>{self.summary}</strong></p><p>{html.escape(self.note, quote=False)}</p>")
+
+
+def progress(number: str | int | None = None, *, saved: bool = False) -> Progress:
+    """Exercises right and tried. Without `saved`: this session. With it: the best of all sessions, from the file.
+
+    `number` picks a sheet; without it, the sheets that were checked in this session, or all of them with `saved`.
+    """
+    path = kept.place()
+    entries = kept.session
+    if saved:
+        entries = kept.load(path) if path is not None else {}
+    numbers = [load(number).number] if number is not None else [
+        key for key in ROOMS if saved or any(id.startswith(f"{key}.") for id in entries)]
+    rows = tuple(_row(exercise, entries.get(exercise.id)) for key in numbers for exercise in load(key).exercises)
+    if saved:
+        note = "The best of all sessions." if path is not None else "Nothing is kept between sessions here."
+    else:
+        note = "This session. All sessions: progress(saved=True)."
+    return Progress(rows, note)
+
+
+def _row(exercise: Exercise, entry: object) -> tuple[str, str, str, int, float, int]:
+    entry = entry if isinstance(entry, dict) else {}
+    outcome = entry.get("outcome") if entry.get("outcome") in SIGNS else NOT_ATTEMPTED
+    tries = entry.get("tried") if isinstance(entry.get("tried"), int) else 0
+    points = entry.get("points") if isinstance(entry.get("points"), int | float) else 0
+    return exercise.id, exercise.title, outcome, tries, min(max(points, 0), exercise.points), exercise.points

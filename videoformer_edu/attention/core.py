@@ -18,8 +18,9 @@ class Where(NamedTuple):
     """Where the tokens of an attention call sit in the clip: read only when a map is recorded."""
 
     pattern: Pattern
-    grid: Grid
+    grid: Grid  # of the queries
     cls: bool = False  # does CLS stand before every group?
+    key_grid: Grid | None = None  # where the keys' grid is another one (pooled or crossed); None: the same
 
 
 def attention_probabilities(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:

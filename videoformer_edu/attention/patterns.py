@@ -27,7 +27,10 @@ class Pattern(Protocol):
         """Query-key pairs, the number of true entries of `allowed(grid)`."""
 
     def groups(self, grid: Grid) -> Tensor:
-        """`(groups, k)` token numbers: the tokens of a row attend among themselves."""
+        """`(groups, k)` token numbers: the tokens of a row attend among themselves; -1 stands for padding.
+
+        A pattern whose queries and keys differ has `keys` too, `(groups, k)`, beside its `(groups, q)` queries.
+        """
 
 
 def check_grid(grid: Grid) -> Grid:
@@ -37,6 +40,13 @@ def check_grid(grid: Grid) -> Grid:
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"a grid needs whole numbers of at least 1, got {name}={size!r} in {tuple(grid)}")
     return grid
+
+
+def keys_of(pattern: Pattern, grid: Grid, key_grid: Grid) -> Tensor:
+    """`(groups, k)` numbers of the keys on their own grid: `pattern.keys` where it has one, else its groups."""
+    if hasattr(pattern, "keys"):
+        return pattern.keys(grid, key_grid)
+    return pattern.groups(key_grid)
 
 
 def token_numbers(grid: Grid) -> Tensor:

@@ -19,7 +19,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.core import MultiHeadAttention, Where
-from videoformer_edu.attention.patterns import Pattern
+from videoformer_edu.attention.patterns import Pattern, keys_of
 from videoformer_edu.tokens import Grid
 
 
@@ -28,7 +28,8 @@ class AttentionMap:
     """The probabilities of one attention module in one forward pass.
 
     `probabilities` is `(b, groups, head, q, k)`; group `g` holds the tokens `pattern.groups(grid)[g]`, after CLS where
-    `cls` is true. Rows sum to one.
+    `cls` is true. `grid` is the queries', `key_grid` the keys' (the same, but for pooled and crossed attention). Rows
+    sum to one; what a row gives to padding is on no grid.
     """
 
     name: str
@@ -36,39 +37,43 @@ class AttentionMap:
     pattern: Pattern
     grid: Grid
     cls: bool
+    key_grid: Grid
 
-    def tokens(self) -> Tensor:
-        """`(groups, k)` which row of the sequence each key is (the queries are the same): CLS is 0, patches follow."""
-        groups = self.pattern.groups(self.grid)
+    def tokens(self) -> tuple[Tensor, Tensor]:
+        """`(groups, q)` and `(groups, k)`: the row of the sequence of each query and key. CLS is 0, padding is -1."""
+        return (self._with_cls(self.pattern.groups(self.grid)),
+                self._with_cls(keys_of(self.pattern, self.grid, self.key_grid)))
+
+    def _with_cls(self, groups: Tensor) -> Tensor:
         if not self.cls:
             return groups
         cls = torch.zeros(len(groups), 1, dtype=groups.dtype)
-        return torch.cat([cls, groups + 1], dim=1)
+        return torch.cat([cls, torch.where(groups < 0, groups, groups + 1)], dim=1)
 
     def dense(self) -> Tensor:
-        """`(b, head, s, s)` over the whole sequence, `s = t*n (+ 1 for CLS)`; pairs that never met are 0.
+        """`(b, head, s, s')` over the whole sequences, `s = t*n (+ 1 for CLS)`; pairs that never met are 0.
 
         A CLS that was copied into every group (divided attention) has its rows averaged, as the model averages them.
         """
         b, groups, heads, _, _ = self.probabilities.shape
-        tokens = self.tokens().to(self.probabilities.device)
-        size = self.grid.l + int(self.cls)
-        out = self.probabilities.new_zeros(b, heads, size, size)
-        rows = tokens[:, :, None].expand(-1, -1, tokens.shape[1]).reshape(-1)  # (groups*q*k,)
-        columns = tokens[:, None, :].expand(-1, tokens.shape[1], -1).reshape(-1)
-        source = rearrange(self.probabilities, "b g head q k -> b head (g q k)")
-        out.view(b, heads, -1).index_add_(2, rows * size + columns, source)
+        queries, keys = (x.to(self.probabilities.device) for x in self.tokens())
+        rows, columns = self.grid.l + self.cls, self.key_grid.l + self.cls
+        out = self.probabilities.new_zeros(b, heads, (rows + 1) * (columns + 1))  # the last row and column: padding
+        queries, keys = queries % (rows + 1), keys % (columns + 1)  # -1 becomes the last
+        place = queries[:, :, None] * (columns + 1) + keys[:, None, :]  # (groups, q, k)
+        out.index_add_(2, place.reshape(-1), rearrange(self.probabilities, "b g head q k -> b head (g q k)"))
+        out = out.unflatten(2, (rows + 1, columns + 1))[:, :, :rows, :columns]
         if self.cls:
             out[:, :, 0] /= groups
         return out
 
     def looks_from(self, t: int, h: int, w: int) -> Tensor:
-        """`(b, head, t, h, w)`: how much the patch in frame `t`, row `h`, column `w` looks at every other patch."""
+        """`(b, head, t, h, w)` on the keys' grid: how much the patch in frame `t`, row `h`, column `w` looks."""
         for name, index, size in zip(("t", "h", "w"), (t, h, w), self.grid, strict=True):
             if not 0 <= index < size:
                 raise IndexError(f"{name}={index} is outside the grid {tuple(self.grid)}; use 0 to {size - 1}")
-        row = t * self.grid.n + h * self.grid.w + w
-        group, place = (self.pattern.groups(self.grid) == row).nonzero()[0].tolist()
+        number = t * self.grid.n + h * self.grid.w + w
+        group, place = (self.pattern.groups(self.grid) == number).nonzero()[0].tolist()
         return self._on_grid(self.probabilities[:, group, :, place + int(self.cls)], group)
 
     def cls_looks(self) -> Tensor:
@@ -79,10 +84,11 @@ class AttentionMap:
         return sum(self._on_grid(self.probabilities[:, g, :, 0], g) for g in range(groups)) / groups
 
     def _on_grid(self, row: Tensor, group: int) -> Tensor:
-        """One row of probabilities `(b, head, k)` of a group -> `(b, head, t, h, w)`, CLS left out."""
-        out = row.new_zeros(*row.shape[:2], self.grid.l)
-        out[..., self.pattern.groups(self.grid)[group].to(row.device)] = row[..., int(self.cls):]
-        return out.unflatten(-1, tuple(self.grid))
+        """One row of probabilities `(b, head, k)` of a group -> `(b, head, t, h, w)`; CLS and padding are left out."""
+        keys = keys_of(self.pattern, self.grid, self.key_grid)[group].to(row.device)
+        out = row.new_zeros(*row.shape[:2], self.key_grid.l + 1)
+        out.index_add_(2, keys % (self.key_grid.l + 1), row[..., int(self.cls):])
+        return out[..., :-1].unflatten(-1, tuple(self.key_grid))
 
 
 @contextmanager
@@ -112,7 +118,8 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
             if probabilities.ndim == 4:  # one group: (b, head, q, k)
                 probabilities = probabilities[:, None]
             maps.pop(name, None)  # keep the order of the last pass
-            maps[name] = AttentionMap(name, probabilities, where.pattern, Grid(*where.grid), where.cls)
+            grid = Grid(*where.grid)
+            maps[name] = AttentionMap(name, probabilities, where.pattern, grid, where.cls, where.key_grid or grid)
 
         return record
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from videoformer_edu.pretrained.convert import to_our_names
+from videoformer_edu.pretrained.names import to_our_names
 from videoformer_edu.tokens import SpacePositions, TimePositions, resize_space, resize_time
 
 FILES = ("model.safetensors", "pytorch_model.bin")  # what a folder or a hub repository is searched for, in this order
@@ -45,7 +45,7 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     Raises CheckpointError, with the model untouched, if a tensor is missing, unknown or of another shape. Position
     tables of another size are resized (2-D bicubic in space, 1-D linear in time) and reported.
     """
-    state = to_our_names(source if isinstance(source, dict) else read_state(source))
+    state = to_our_names(source if isinstance(source, dict) else read_state(source), model)
     target = model.state_dict()
     kept: tuple[str, ...] = ()
     if new_head:

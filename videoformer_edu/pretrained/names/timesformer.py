@@ -1,14 +1,14 @@
-"""Key names of published checkpoints -> ours. Only names and shapes change; no number is touched.
+"""ViT and TimeSformer: three spellings of the same networks.
 
-Three spellings of the same networks: timm's ViT, the official TimeSformer (which grew out of timm's ViT, so the two
-share most names) and Hugging Face's TimeSformer.
+timm's ViT, the official TimeSformer (which grew out of timm's ViT, so the two share most names) and Hugging Face's
+TimeSformer.
 """
 
 from __future__ import annotations
 
-import re
-
 from torch import Tensor
+
+from videoformer_edu.pretrained.names.rename import rename
 
 # (pattern, replacement) on whole keys, first match wins. `B` stands for a block's index.
 TIMM_AND_OFFICIAL = {
@@ -47,30 +47,16 @@ HUGGING_FACE = {
 }
 
 
-def to_our_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A published state dict -> one with our names and shapes; unknown keys keep their name and are reported later.
-
-    Our own state dicts pass through unchanged.
-    """
-    state = {key.removeprefix("module.").removeprefix("model."): value for key, value in state.items()}
-    if any(key.startswith("space_positions.") for key in state):
-        return state
+def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A published state dict of ViT or TimeSformer -> one with our names and shapes."""
     rules = HUGGING_FACE if any(key.startswith("timesformer.") for key in state) else TIMM_AND_OFFICIAL
     divided = any("temporal_" in key for key in state)
     names = {"{norm}": "spatial_norm" if divided else "attention_norm",
              "{attention}": "spatial_attention.attention" if divided else "attention"}
     out = {}
-    for key, value in state.items():
-        name = _rename(key, rules)
+    for key, value in rename(state, rules).items():
         for slot, word in names.items():
-            name = name.replace(slot, word)
-        is_table = name.endswith("_positions.table") and value.ndim == 3
-        out[name] = value[0] if is_table else value  # (1, rows, d) -> (rows, d)
+            key = key.replace(slot, word)
+        is_table = key.endswith("_positions.table") and value.ndim == 3
+        out[key] = value[0] if is_table else value  # (1, rows, d) -> (rows, d)
     return out
-
-
-def _rename(key: str, rules: dict[str, str]) -> str:
-    for pattern, replacement in rules.items():
-        if re.fullmatch(pattern, key):
-            return re.sub(pattern, replacement, key)
-    return key

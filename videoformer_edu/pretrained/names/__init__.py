@@ -1,0 +1,27 @@
+"""Key names of published checkpoints -> ours, one file per family. Names and shapes change; no number is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from videoformer_edu.models.timesformer import TimeSformer
+from videoformer_edu.models.vit import ViT
+from videoformer_edu.pretrained.names import timesformer
+
+State = dict[str, Tensor]
+CONVERTERS: dict[type[nn.Module], Callable[[State], State]] = {
+    ViT: timesformer.convert,
+    TimeSformer: timesformer.convert,
+}
+
+
+def to_our_names(state: State, model: nn.Module) -> State:
+    """A published state dict with the names and shapes of `model`'s; one of our own passes through unchanged."""
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    if state.keys() == model.state_dict().keys() or type(model) not in CONVERTERS:
+        return state
+    if all(key.startswith("model.") for key in state):  # the official TimeSformer's wrapper
+        state = {key.removeprefix("model."): value for key, value in state.items()}
+    return CONVERTERS[type(model)](state)

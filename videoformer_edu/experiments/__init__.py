@@ -4,5 +4,6 @@
 * `catalogue`: what is trained, on which clips, for how many steps
 * `evaluate`: accuracy, confusion, probes (reversed, frozen and shuffled frames)
 * `looking`: how much of a model's attention falls on the digit
-* `results`: weights and `RESULTS.json` / `RESULTS.md` on the disk
+* `run`: one experiment, from its seeds to a trained model and its numbers
+* `results`, `table`: weights, `RESULTS.json` and `RESULTS.md`
 """

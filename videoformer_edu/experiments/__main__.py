@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         if experiment.ships:
             save_weights(model, name, result, options.out)
         update_results({name: result}, tuple(EXPERIMENTS), options.out)
-        print(f"{name}: {result['accuracy']:.1%} on the test set (seed {result['chosen_seed']}) -> {options.out}",
+        print(f"{name}: {result['accuracy']:.1%} on the test set (seed {result['seed']}) -> {options.out}",
               flush=True)
 
 

@@ -69,22 +69,23 @@ def scores(model: nn.Module, kind: str) -> dict:
 
 
 def measure(experiment: Experiment, runs: list[Trained]) -> tuple[nn.Module, dict]:
-    """The model of the run that did best on the validation examples, and everything known about the experiment."""
-    best = max(runs, key=lambda run: run.row["validation"])  # the first of equals
+    """The model of the first run and everything known about the experiment; the other runs show the spread."""
+    model, row = runs[0]
     inputs, labels = held_out_examples(experiment.kind)
     result = {
         "model": experiment.model,
         "task": experiment.kind,
         "ships": experiment.ships,
+        "note": experiment.note,
         "recipe": asdict(experiment.recipe),
-        "parameters": sum(p.numel() for p in best.model.parameters()),
-        "macs": count_macs(best.model, *inputs[:1].shape),
-        "chosen_seed": best.row["seed"],
-        "validation": best.row["validation"],
-        **scores(best.model, experiment.kind),
-        "attention": attention_facts(best.model, experiment.kind),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "macs": count_macs(model, *inputs[:1].shape),
+        "seed": row["seed"],
+        "validation": row["validation"],
+        **scores(model, experiment.kind),
+        "attention": attention_facts(model, experiment.kind),
         "runs": [run.row for run in runs],
     }
     if experiment.kind != "digits":
-        result["probes"] = motion_probes(best.model, inputs, labels)
-    return best.model, result
+        result["probes"] = motion_probes(model, inputs, labels)
+    return model, result

@@ -14,7 +14,7 @@ MODULE_LINES = 320
 
 # A file imports only from floors below its own, and from its own room. Rooms not built yet have their floor, too.
 FLOORS = {
-    "environment": 0, "tokens": 0, "layers": 0, "data": 0,
+    "tokens": 0, "layers": 0, "data": 0,
     "attention": 1,
     "models": 2,
     "pretrained": 3, "cost": 3, "training": 3,

@@ -1,0 +1,82 @@
+"""One JupyterLab and one Chromium for all browser tests; latencies and screenshots are left in build/browser."""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from controls import Latencies  # noqa: E402
+from lab import ROOT, Lab  # noqa: E402
+from notebook import Notebook  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the system's browser; Playwright never fetches one."""
+    path = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None or shutil.which(path) is None:
+        pytest.fail("the browser tests need Chromium and there is none: run `make browser`, or set CHROMIUM to the "
+                    f"path of one (it is {path!r})", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lab(chromium):
+    with tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as workplace:
+        server = Lab(pathlib.Path(workplace))
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile, sync_playwright() as p:
+        context = p.chromium.launch_persistent_context(
+            profile, executable_path=chromium, headless=True, args=ARGUMENTS,
+            viewport={"width": 1280, "height": 1400}, device_scale_factor=1)
+        yield context
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def album() -> pathlib.Path:
+    """Where screenshots are kept for a person to look at."""
+    folder = ROOT / "build" / "browser"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def latencies(album):
+    measured = Latencies()
+    yield measured
+    (album / "latency.json").write_text(json.dumps(measured.rows(), indent=1) + "\n")
+    print(measured.table())
+
+
+@pytest.fixture
+def open_notebook(lab, browser):
+    """Opens a notebook of the copied course; its page is closed and its kernel ended afterwards."""
+    pages = []
+
+    def open_(file: str) -> Notebook:
+        pages.append(browser.new_page())
+        return Notebook(pages[-1], lab, file)
+
+    yield open_
+    for page in pages:
+        page.unroute_all(behavior="ignoreErrors")
+        page.close()
+    lab.end_kernels()

@@ -1,0 +1,122 @@
+"""Controls moved by keyboard and mouse, and how long it takes from the key to the changed picture."""
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from playwright.sync_api import Locator, Page
+
+# The picture of an explorer, as a text that changes when any pixel or word of it does (controls left out).
+PICTURE = """root => [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join('|')
+    + [...root.querySelectorAll('.widget-html-content, .vfe-sentence, .vfe-label')].map(n => n.innerHTML).join('|')"""
+
+# From the next key to the frame in which the page has changed and its new pictures are decoded. The observer answers
+# after the page's own handlers; a canvas drawn by them appears in the same frame.
+ARM = """root => {
+    window.latency = null;
+    let start = null;
+    document.addEventListener('keydown', event => { start = event.timeStamp; }, {capture: true, once: true});
+    const observer = new MutationObserver(async () => {
+        if (start === null) return;
+        observer.disconnect();
+        await Promise.all([...root.querySelectorAll('img')].map(img => img.decode().catch(() => null)));
+        requestAnimationFrame(() => { window.latency = performance.now() - start; });
+    });
+    const places = root.matches('[data-explorer]') ? [root] : root.querySelectorAll('.widget-html-content');
+    for (const place of places) {
+        observer.observe(place, {subtree: true, childList: true, characterData: true, attributes: true});
+    }
+}"""
+PATIENCE = 5_000  # milliseconds
+AIM = {"page": 20, "kernel": 150}  # milliseconds, median
+SLOWEST = {"page": 100, "kernel": 600}  # what a machine busy with other things is allowed
+
+
+@dataclass
+class Latencies:
+    """Milliseconds by kind of explorer and by where they were measured."""
+
+    values: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {kind: {} for kind in AIM})
+
+    def add(self, kind: str, where: str, milliseconds: float) -> None:
+        self.values[kind].setdefault(where, []).append(milliseconds)
+
+    def rows(self) -> list[dict]:
+        return [{"explorer": where, "kind": kind, "keys": len(values), "median_ms": round(median(values), 1),
+                 "slowest_ms": round(max(values), 1), "aim_ms": AIM[kind]}
+                for kind, places in self.values.items() for where, values in sorted(places.items())]
+
+    def table(self) -> str:
+        lines = ["", f"{'from key to picture':44}{'kind':8}{'keys':>6}{'median':>10}{'slowest':>10}{'aim':>8}"]
+        lines += [f"{row['explorer']:44}{row['kind']:8}{row['keys']:>6}{row['median_ms']:>7} ms{row['slowest_ms']:>7} ms"
+                  f"{row['aim_ms']:>5} ms" for row in self.rows()]
+        return "\n".join(lines)
+
+
+class Explorer:
+    """One explorer on the page: `kind` is "page" or "kernel"."""
+
+    def __init__(self, page: Page, root: Locator, kind: str, where: str, latencies: Latencies):
+        self.page, self.root, self.kind, self.where, self.latencies = page, root, kind, where, latencies
+        root.scroll_into_view_if_needed()
+
+    def picture(self) -> str:
+        return self.root.evaluate(PICTURE)
+
+    def press(self, control: Locator, *keys: str, timed: bool = False) -> bool:
+        """Give the control the focus, press the keys one by one; did each of them change the picture?"""
+        control.focus()
+        for key in keys:
+            before = self.picture()
+            if timed:
+                self.root.evaluate(ARM)
+            self.page.keyboard.press(key)
+            if timed:
+                self.page.wait_for_function("() => window.latency !== null", timeout=PATIENCE)
+                self.latencies.add(self.kind, self.where, self.page.evaluate("window.latency"))
+            if not self.changed(before):
+                return False
+        return True
+
+    def changed(self, before: str) -> bool:
+        for _ in range(PATIENCE // 50):
+            if self.picture() != before:
+                return True
+            self.page.wait_for_timeout(50)
+        return False
+
+    def controls(self) -> list[tuple[str, Locator]]:
+        """Every control, with its accessible name or its words."""
+        found = self.root.locator("select, input, button, [role=application], .noUi-handle")
+        names = found.evaluate_all("""all => all.map(node => node.getAttribute('aria-label')
+            || node.closest('.jupyter-widgets, label')?.textContent.trim() || '')""")
+        return [(name, found.nth(i)) for i, name in enumerate(names) if found.nth(i).is_visible()]
+
+    def move(self, control: Locator) -> bool:
+        """One step of a control by keyboard; at the end of its range, one step back. Did the picture change?"""
+        kind = control.evaluate("node => node.type || node.getAttribute('role') || node.tagName.toLowerCase()")
+        if kind in ("button", "submit"):
+            return self.press(control, "Enter")
+        if kind == "checkbox":
+            return self.press(control, "Space")
+        if kind == "select-one":
+            last = control.evaluate("node => node.selectedIndex === node.options.length - 1")
+            if control.evaluate("node => node.options.length") == 1:
+                return True  # nothing to choose
+            return self.press(control, "ArrowUp" if last else "ArrowDown")
+        if kind == "slider":  # the handle of an ipywidgets slider
+            now, most = (float(control.get_attribute(name) or "nan") for name in ("aria-valuenow", "aria-valuemax"))
+            return self.press(control, "ArrowLeft" if now == most else "ArrowRight")
+        return self.press(control, "ArrowLeft" if kind == "range" else "ArrowRight")
+
+
+def explorers(page: Page, name: str, latencies: Latencies) -> list[Explorer]:
+    """All explorers of the open notebook, in its order."""
+    visible = ".jp-NotebookPanel:visible .jp-OutputArea-output"
+    found = []
+    for kind, selector in (("page", f"{visible} [data-explorer]"),
+                           ("kernel", f"{visible}.jupyter-widgets, {visible} > .jupyter-widgets")):
+        roots = page.locator(selector)
+        count = roots.count()
+        found += [Explorer(page, roots.nth(i), kind, f"{name}, {kind} explorer {i + 1}", latencies)
+                  for i in range(count)]
+    return found

@@ -1,0 +1,112 @@
+"""One notebook open in JupyterLab in Chromium: what a person would do with it, and what the page says meanwhile."""
+
+import pathlib
+import re
+from urllib.parse import urlsplit
+
+from lab import Lab
+from playwright.sync_api import Locator, Page
+
+# JupyterLab's own noise, which no lesson causes. Keep it short: whatever else the console reports as an error fails.
+NOISE = (
+    re.compile(r"WebSocket connection to 'ws://127\.0\.0\.1:\d+/api/(kernels|events)"),  # closed while a page leaves
+    re.compile(r"Failed to load resource: .* 404 .*/(api/contents|lab/api)/"),  # asks for settings that nobody saved
+)
+BROKEN = ("Click to show javascript error", "Error displaying widget", "Loading widget...")
+RUN_SECONDS = 180
+
+CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => {
+    const outputs = cell.model.type === 'code' ? cell.model.outputs.toJSON() : [];
+    return {
+        code: cell.model.type === 'code' && cell.model.sharedModel.getSource().trim() !== '',
+        count: cell.model.executionCount ?? null,
+        error: outputs.filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`)[0] ?? null,
+        source: cell.model.sharedModel.getSource().slice(0, 200),
+    };
+})"""
+READY = """() => {
+    const widget = window.jupyterapp?.shell.currentWidget;
+    return Boolean(widget?.context?.isReady && widget.content?.widgets?.length
+        && widget.context.sessionContext?.session?.kernel?.status === 'idle');
+}"""
+
+
+class Notebook:
+    """`console`: errors that the page reported; `foreign`: addresses outside this machine that it asked for."""
+
+    def __init__(self, page: Page, lab: Lab, file: str):
+        self.page, self.file = page, file
+        self.console: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.console.append(f"exception: {error}"))
+        page.route("**/*", self._guard)
+        page.goto(lab.url(file), wait_until="domcontentloaded")
+        page.wait_for_function(READY, timeout=60_000)
+
+    def _hear(self, message) -> None:
+        text = f"{message.text} {message.location.get('url', '')}"
+        if message.type == "error" and not any(noise.search(text) for noise in NOISE):
+            self.console.append(text)
+
+    def _guard(self, route) -> None:
+        address = urlsplit(route.request.url)
+        if address.scheme in ("data", "blob") or address.hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            self.foreign.append(route.request.url)
+            route.abort()
+
+    def cells(self) -> list[dict]:
+        return self.page.evaluate(CELLS)
+
+    def run_all(self) -> None:
+        """Run > Run All Cells, from the menu, until the last cell has run or one has failed."""
+        self.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        self.page.wait_for_function(f"() => ({CELLS})().every(cell => cell.count === null)")
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(
+            f"() => {{ const cells = ({CELLS})(); return cells.some(cell => cell.error)"
+            f" || ({READY})() && cells.every(cell => !cell.code || cell.count !== null); }}",
+            timeout=1000 * RUN_SECONDS, polling=300,
+        )
+
+    def look_at_everything(self) -> None:
+        """Scroll each cell into view: JupyterLab draws an output only when it comes near."""
+        for i in range(len(self.cells())):
+            self.page.evaluate(
+                "i => window.jupyterapp.shell.currentWidget.content.widgets[i].node.scrollIntoView()", i)
+            self.page.wait_for_timeout(40)
+        self.page.wait_for_timeout(300)
+
+    def outputs(self) -> Locator:
+        return self.page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output")
+
+    def failed(self) -> list[str]:
+        """Cells that failed or did not run, each in a sentence."""
+        return [f"{cell['error'] or 'did not run'} in: {cell['source']}" for cell in self.cells()
+                if cell["code"] and (cell["error"] or cell["count"] is None)]
+
+    def broken(self) -> list[str]:
+        """Texts on the page that say that something was not drawn."""
+        text = " ".join(self.outputs().all_inner_texts())
+        return [words for words in BROKEN if words in text]
+
+    def pictures(self) -> list[dict]:
+        """All pictures of the notebook: their alt text and whether they are drawn and visible."""
+        return self.page.locator(".jp-NotebookPanel:visible .jp-Notebook img").evaluate_all(
+            "all => all.map(img => ({alt: img.getAttribute('alt'), drawn: img.complete && img.naturalWidth > 0,"
+            " visible: img.getClientRects().length > 0, page: img.closest('.vfe-still') !== null}))")
+
+    def photograph(self, folder: pathlib.Path, name: str) -> None:
+        """The whole notebook, screen by screen."""
+        scroller = "window.jupyterapp.shell.currentWidget.content"
+        outer = f"({scroller}.outerNode ?? {scroller}.node)"
+        height = self.page.evaluate(f"() => {outer}.clientHeight")
+        for i in range(40):
+            self.page.evaluate(f"y => {{ {outer}.scrollTop = y; }}", i * (height - 40))
+            self.page.wait_for_timeout(150)
+            self.page.screenshot(path=folder / f"{name}-{i + 1:02d}.png")
+            if self.page.evaluate(f"() => {outer}.scrollTop + {outer}.clientHeight >= {outer}.scrollHeight - 2"):
+                break

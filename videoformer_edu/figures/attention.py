@@ -7,7 +7,7 @@ rescales a share: the colour bar shows the numbers that came in.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -112,6 +112,21 @@ def similarity_grid(similarity, *, title: str | None = None) -> Figure:
     return figure
 
 
+@house_style()
+def value_maps(maps: Mapping[str, object], *, label: str) -> Figure:
+    """A few maps `(h, w)` of one kind side by side under their names, on one colour scale; `label` says what is shown."""
+    arrays = {name: _array(values, 2, f"{name}: a map (h, w)") for name, values in maps.items()}
+    if not arrays:
+        raise ValueError("there is no map to draw; give at least one name -> (h, w)")
+    low, high = min(a.min() for a in arrays.values()), max(a.max() for a in arrays.values())
+    figure, axes = _row_of_axes(len(arrays), None, max(a.shape[0] / a.shape[1] for a in arrays.values()))
+    for ax, (name, values) in zip(axes, arrays.items(), strict=True):
+        picture = ax.imshow(values, vmin=low, vmax=high)
+        ax.set_title(name)
+    figure.colorbar(picture, ax=axes, shrink=0.8, label=label)
+    return figure
+
+
 def tile_maps(maps) -> np.ndarray:
     """`(h, w, h, w)` -> one array with a line of NaN between the small maps."""
     maps = _array(maps, 4, "similarity (h, w, h, w)")
@@ -165,4 +180,4 @@ def _ink(picture, value: float) -> str:
     return "black" if 0.299 * r + 0.587 * g + 0.114 * b > 0.5 else "white"
 
 
-__all__ = ["attention_matrix", "attention_on_frames", "similarity_grid", "tile_maps"]
+__all__ = ["attention_matrix", "attention_on_frames", "similarity_grid", "tile_maps", "value_maps"]

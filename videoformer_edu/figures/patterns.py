@@ -16,7 +16,7 @@ def pattern_matrices(allowed: dict[str, Tensor], names: list[str] | None = None,
 
     names: one per token, written along the axes. frame: tokens in a frame; a line is drawn between frames.
     """
-    figure = new_figure(min(180, 28 + 50 * len(allowed)), 62 if names else 52)
+    figure = new_figure(min(180, max(100, 28 + 50 * len(allowed))), 62 if names else 52)
     for axes, (title, table) in zip(figure.subplots(1, len(allowed), squeeze=False)[0], allowed.items(), strict=True):
         size = len(table)
         axes.imshow(table.numpy(), cmap=ListedColormap(["white", DIVIDED]), vmin=0, vmax=1)
@@ -40,7 +40,7 @@ def pattern_matrices(allowed: dict[str, Tensor], names: list[str] | None = None,
 def grids_in_frames(grids: dict[str, Tensor], *, mark: tuple[int, int, int] | None = None) -> Figure:
     """Values `(t, h, w)` drawn frame by frame, one row of frames per name; `mark` outlines one patch of every row."""
     rows, frames = len(grids), len(next(iter(grids.values())))
-    figure = new_figure(min(180, 30 + 20 * frames), 8 + 24 * rows)
+    figure = new_figure(min(180, max(100, 30 + 20 * frames)), 8 + 24 * rows)
     table = figure.subplots(rows, frames, squeeze=False)
     for axes_row, (title, values) in zip(table, grids.items(), strict=True):
         top = float(values.max()) or 1.0

@@ -16,7 +16,7 @@ def confusion(truth: Tensor, answer: Tensor, classes: int) -> Tensor:
 @house_style()
 def confusion_matrices(tables: dict[str, Tensor], classes: list[str]) -> Figure:
     """Confusion tables `(classes, classes)` of counts side by side, each row in per cent of its class."""
-    figure = new_figure(min(180, 20 + 54 * len(tables)), 64)
+    figure = new_figure(min(180, max(100, 20 + 54 * len(tables))), 64)
     for axes, (title, counts) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
         share = counts / counts.sum(1, keepdim=True).clamp(min=1)
         axes.imshow(share.numpy(), vmin=0, vmax=1)

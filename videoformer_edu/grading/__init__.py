@@ -6,10 +6,9 @@
     ex1.hint(); ex1.solution(); progress("04")
 """
 
-from videoformer_edu.grading.check import check
 from videoformer_edu.grading.notebook import Progress, Sheet, progress, sheet
 from videoformer_edu.grading.report import Report
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, SheetSpec, Style, Tolerance
 
 __all__ = ["Case", "Exercise", "Mutant", "Progress", "Property", "Report", "Sheet", "SheetSpec", "Style", "Tolerance",
-           "check", "progress", "sheet"]
+           "progress", "sheet"]

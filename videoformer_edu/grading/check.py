@@ -153,5 +153,5 @@ def _gradients(exercise: Exercise, answer: Functions, cases: Sequence[Case]) -> 
                  f"the values of {name} are right, but no gradient reaches `{first}`, so nothing before it could "
                  f"be trained: {problem}. Stay in torch from the first line to the last: no .detach(), .data, "
                  f".numpy(), .item() or torch.tensor(...) on the way.")
-        out.append(CheckResult("gradient", name, WRONG if problem else RIGHT, "gradient", words))
+        out.append(CheckResult(f"gradient of {name}", name, WRONG if problem else RIGHT, "gradient", words))
     return out

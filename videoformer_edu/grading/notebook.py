@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videoformer_edu.grading import progress as kept
+from videoformer_edu.grading import kept
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, SIGNS, WRONG, Report, cell, score, table
 from videoformer_edu.grading.sheets import ROOMS, load
@@ -59,6 +59,11 @@ class ExerciseFace:
         words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
                  "yet in this session: look there first.")
         return replace(report, message=f"{report.message}\n{words}")
+
+    @property
+    def solved(self) -> bool:
+        """Was the last check of this session right? What comes after an exercise in a sheet asks this."""
+        return kept.session.get(self.spec.id, {}).get("last") == RIGHT
 
     def hint(self) -> Note:
         """The next of the three hints; after the third it begins again."""

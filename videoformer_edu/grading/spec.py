@@ -123,10 +123,10 @@ class Exercise:
         """The facts of the exercise as Markdown: the block that stands at its head in the sheet."""
         filled = "●" * self.difficulty + "○" * (5 - self.difficulty)
         lines = [f"### {self.id} {self.title}", "",
-                 f"> **Difficulty** {filled} ({self.difficulty} of 5) · **time** {self.minutes} minutes · "
-                 f"**points** {self.points}  ",
-                 f"> **Why it matters** {self.why}  ",
-                 f"> **After it you can** {'; '.join(self.objectives)}."]
+                 f"> - **Difficulty** {filled} ({self.difficulty} of 5) · **time** {self.minutes} minutes · "
+                 f"**points** {self.points}",
+                 f"> - **Why it matters** {self.why}",
+                 f"> - **After it you can** {'; '.join(self.objectives)}."]
         return "\n".join(lines)
 
 

@@ -1,0 +1,389 @@
+# %% [markdown]
+# # Sheet 04 · Build a divided space-time block
+#
+# You write the block of TimeSformer in four steps and then give it the weights of a trained model: it should name the
+# same directions of motion as the package's own. **Time:** 50 minutes. **You need:** lesson 04, PyTorch, and either
+# einops or a steady hand with `reshape`.
+#
+# | | exercise | minutes | points |
+# |---|---|---|---|
+# | 04.1 | Frames to tubes and back | 8 | 15 |
+# | 04.2 | Spatial attention, with CLS in every frame | 15 | 30 |
+# | 04.3 | The block, with its gate on time | 15 | 35 |
+# | 04.4 | What it costs, and when dividing pays | 12 | 20 |
+#
+# How it works: write where it says `...`, run the cell, run the check below it. A check answers *not attempted*,
+# *crashed*, *wrong* or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it;
+# there are three hints, one at a time. The sheet runs to its end whatever you have solved. A loop that never ends is
+# the one thing a check cannot stop: interrupt the kernel (the ■ button).
+
+# %%
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+
+from videoformer_edu.grading import progress, sheet
+
+torch.manual_seed(0)
+ex1, ex2, ex3, ex4 = sheet("04")
+
+# %% [markdown]
+# ## The clip
+#
+# Two frames of 2 x 2 patches. A token has a name instead of features, so you can see where it goes. Letters as in the
+# whole course: `b` clip, `t` frames, `n` patches of a frame, `d` width. Time is the slow axis of a sequence.
+
+# %%
+places = ["sky", "roof", "door", "grass"]
+names = [f"t{frame}·{place}" for frame in range(2) for place in places]
+clip = torch.arange(8.0).reshape(1, 8, 1)  # (b, t*n, d): each token holds its own number
+
+
+def read(tokens):
+    """The names of the numbers in a group of tokens (l, 1)."""
+    return [names[int(number)] for number in tokens.flatten()]
+
+
+print(read(clip[0]))
+
+# %% [markdown]
+# ### 04.1 Frames to tubes and back
+#
+# > - **Difficulty** ●●○○○ (2 of 5) · **time** 8 minutes · **points** 15
+# > - **Why it matters** a sequence does not know which tokens share a place; regrouping says so, and it is where most
+# >   silent bugs of video models live.
+# > - **After it you can** regroup (b, t·n, d) into tubes (b·n, t, d) and back; say why a reshape alone mixes places
+# >   and frames.
+#
+# A *tube* is one place through all frames. Temporal attention works tube by tube, so the batch it wants is
+# `(b*n, t, d)`: first the tubes of clip 0, place after place, then those of clip 1.
+#
+# **Predict.** How many tubes does our clip have, and which tokens are in the first one? And what would
+# `clip.reshape(4, 2, 1)` put there?
+#
+# <details><summary>What you should see when it is right</summary>
+#
+# | tube | tokens |
+# |---|---|
+# | 0 | t0·sky, t1·sky |
+# | 1 | t0·roof, t1·roof |
+# | 2 | t0·door, t1·door |
+# | 3 | t0·grass, t1·grass |
+#
+# The reshape would put `t0·sky, t0·roof` into tube 0: two neighbours in space.
+# </details>
+
+# %% tags=["answer:to_tubes", "answer:from_tubes"]
+def to_tubes(x, t):
+    """x (b, t*n, d), time slowest -> tubes (b*n, t, d), clip slowest."""
+    # BEGIN SOLUTION
+    return rearrange(x, "b (t n) d -> (b n) t d", t=t)
+    # END SOLUTION
+
+
+def from_tubes(tubes, b):
+    """tubes (b*n, t, d) -> x (b, t*n, d): undoes to_tubes."""
+    # BEGIN SOLUTION
+    return rearrange(tubes, "(b n) t d -> b (t n) d", b=b)
+    # END SOLUTION
+
+
+# %%
+ex1.check(to_tubes, from_tubes)
+
+# %%
+# ex1.hint()
+# ex1.solution()
+
+# %%
+if ex1.solved:
+    for number, tube in enumerate(to_tubes(clip, 2)):
+        print("tube", number, read(tube))
+    print("and back:", read(from_tubes(to_tubes(clip, 2), 1)[0]))
+else:
+    print("Here your tubes appear by name, once 04.1 is right.")
+
+# %% [markdown]
+# **Why no shape check could find the mistake:** `reshape` and your function give the same shape, and with one clip
+# some wrong orders even give the same numbers. That is why every check here uses two clips and sizes that all differ.
+#
+# ### 04.2 Spatial attention, with CLS in every frame
+#
+# > - **Difficulty** ●●●○○ (3 of 5) · **time** 15 minutes · **points** 30
+# > - **Why it matters** CLS must see every frame or the logits do not depend on the video; the copy in each frame
+# >   and the mean of the copies is how the published code lets it.
+# > - **After it you can** write multi-head attention from its four tensors; give each frame its own copy of CLS;
+# >   bring the copies back to one token.
+#
+# Two functions. `multi_head` is ordinary attention within each of `g` groups. Its four tensors are in a dict, under
+# the names that a model's `state_dict()` gives them: `name.qkv.weight` `(3*d, d)`, `name.qkv.bias`,
+# `name.proj.weight` `(d, d)`, `name.proj.bias`. The first `d` outputs of `qkv` are queries, then keys, then values;
+# each head owns a run of `e = d / heads` channels.
+#
+# `spatial_attention` gets CLS and all patches, `(b, 1 + t*n, d)`. Each frame gets a copy of CLS, attends, and hands
+# its copy back; the copies are averaged. It returns the *update* (no residual yet), in the same shape. The name of
+# its tensors is `"spatial_attention.attention"`. `linear` is given.
+#
+# **Predict.** With `b = 2` clips of `t = 3` frames the groups stand in the order clip 0 frame 0, clip 0 frame 1,
+# clip 0 frame 2, clip 1 frame 0, ... Which CLS belongs in front of group 1: `cls.repeat(3, 1, 1)[1]` or
+# `cls.repeat_interleave(3, dim=0)[1]`?
+#
+# <details><summary>Answer</summary>
+#
+# `repeat` gives the clips 0, 1, 0, 1, 0, 1, so group 1 would get clip 1's CLS. `repeat_interleave` gives 0, 0, 0, 1,
+# 1, 1. With one clip, or with one frame, the two agree, and the mistake stays hidden.
+# </details>
+
+# %% tags=["answer:multi_head"]
+def linear(x, weights, name):
+    """One linear map of the dict, on the last axis (given)."""
+    return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def multi_head(x, weights, name, heads):
+    """x (g, l, d): g groups of l tokens -> (g, l, d); every token looks at its own group."""
+    # BEGIN SOLUTION
+    qkv = linear(x, weights, f"{name}.qkv")  # (g, l, 3*d)
+    q, k, v = rearrange(qkv, "g l (three head e) -> three g head l e", three=3, head=heads)
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (g, head, l, l)
+    out = scores.softmax(dim=-1) @ v  # (g, head, l, e)
+    return linear(rearrange(out, "g head l e -> g l (head e)"), weights, f"{name}.proj")
+    # END SOLUTION
+
+
+# %% tags=["answer:spatial_attention"]
+def spatial_attention(x, weights, t, heads):
+    """x (b, 1 + t*n, d), CLS first -> its update, the same shape."""
+    # BEGIN SOLUTION
+    cls, patches = x[:, :1], x[:, 1:]
+    copies = cls.repeat_interleave(t, dim=0)  # (b*t, 1, d)
+    frames = torch.cat([copies, rearrange(patches, "b (t n) d -> (b t) n d", t=t)], dim=1)  # (b*t, 1 + n, d)
+    frames = multi_head(frames, weights, "spatial_attention.attention", heads)
+    cls = rearrange(frames[:, :1], "(b t) one d -> b t one d", t=t).mean(dim=1)  # (b, 1, d)
+    return torch.cat([cls, rearrange(frames[:, 1:], "(b t) n d -> b (t n) d", t=t)], dim=1)
+    # END SOLUTION
+
+
+# %%
+ex2.check(multi_head, spatial_attention)
+
+# %%
+# ex2.hint()
+# ex2.solution()
+
+# %% [markdown]
+# **Look at it.** The package's own `SpatialAttention` lends you its weights. Then one patch of frame 2 changes.
+# Before you run the cell: which tokens of the output will change, of 1 CLS, 4 patches in each of 3 frames?
+
+# %%
+from videoformer_edu.attention import SpatialAttention
+from videoformer_edu.tokens import Grid
+
+grid = Grid(t=3, h=2, w=2)
+theirs = SpatialAttention(width=12, heads=4)
+weights = {f"spatial_attention.{name}": tensor for name, tensor in theirs.state_dict().items()}
+x = torch.randn(2, 1 + grid.l, 12)
+other = x.clone()
+other[:, 1 + 2 * grid.n] += 1  # the first patch of frame 2
+if ex2.solved:
+    mine, changed = (spatial_attention(tokens, weights, grid.t, 4) for tokens in (x, other))
+    print("the same as the package's module:", torch.allclose(mine, theirs(x, grid), atol=1e-5))
+    moved = (mine - changed).abs().amax(dim=(0, 2)) > 1e-6  # (1 + t*n,)
+    print("changed: CLS", moved[0].item(), "| patches by frame", moved[1:].reshape(3, 4).sum(1).tolist())
+else:
+    print("Here your attention meets the package's, once 04.2 is right.")
+
+# %% [markdown]
+# CLS and the four patches of frame 2, and nothing else. That CLS changes is what makes a model of these blocks see
+# anything at all: a block that keeps CLS outside of both attentions gives the same logits for every video, and its
+# gradient with respect to the video is exactly zero (lesson 04 shows it).
+#
+# ### 04.3 The block, with its gate on time
+#
+# > - **Difficulty** ●●●●○ (4 of 5) · **time** 15 minutes · **points** 35
+# > - **Why it matters** this is the whole of TimeSformer: twelve of these blocks. With the gate closed it is an image
+# >   model, which is how image weights become a video model.
+# > - **After it you can** put three norms, three updates and three residuals in the published order; explain what a
+# >   zero temporal projection does at step 0.
+#
+# | step | norm | update | on |
+# |---|---|---|---|
+# | time | `temporal_norm` | `temporal_attention.attention` along tubes, then `temporal_projection` | patches |
+# | space | `spatial_norm` | `spatial_attention` | CLS and patches |
+# | MLP | `mlp_norm` | linear `mlp.0`, exact GELU, linear `mlp.2` | CLS and patches |
+#
+# Each step starts from the result of the one before, and its update is *added* to what it started from. The norms
+# have the published `eps = 1e-6`. `temporal_projection` is the gate: a new TimeSformer starts with it at zero.
+#
+# **Predict.** The gate is all zeros and somebody replaces frame 1. Which frames' patches change? And CLS?
+#
+# <details><summary>Answer</summary>
+#
+# Only the patches of frame 1, and CLS, which sees all frames in space. Along time nothing passes: until training
+# opens the gate, the block treats a clip as a stack of images.
+# </details>
+
+# %% tags=["answer:divided_block"]
+def norm(x, weights, name):
+    """LayerNorm over d with the tensors name.weight and name.bias."""
+    # BEGIN SOLUTION
+    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps=1e-6)
+    # END SOLUTION
+
+
+def divided_block(x, weights, t, heads):
+    """x (b, 1 + t*n, d), CLS first -> the same shape: time, then space, then the MLP."""
+    # BEGIN SOLUTION
+    cls, patches = x[:, :1], x[:, 1:]
+    tubes = to_tubes(norm(patches, weights, "temporal_norm"), t)  # (b*n, t, d)
+    tubes = multi_head(tubes, weights, "temporal_attention.attention", heads)
+    patches = patches + linear(from_tubes(tubes, len(x)), weights, "temporal_projection")
+    x = torch.cat([cls, patches], dim=1)
+    x = x + spatial_attention(norm(x, weights, "spatial_norm"), weights, t, heads)
+    hidden = F.gelu(linear(norm(x, weights, "mlp_norm"), weights, "mlp.0"))
+    return x + linear(hidden, weights, "mlp.2")
+    # END SOLUTION
+
+
+# %%
+ex3.check(divided_block)
+
+# %%
+# ex3.hint()
+# ex3.solution()
+
+# %% [markdown]
+# **Your block is the real block.** `DividedSpaceTimeBlock` is what the package builds TimeSformer from, and published
+# weights load into it. Your function takes its `state_dict()` as it is:
+
+# %%
+from videoformer_edu.models import DividedSpaceTimeBlock
+
+published = DividedSpaceTimeBlock(width=12, heads=4)
+if ex3.solved:
+    difference = divided_block(x, published.state_dict(), grid.t, 4) - published(x, grid)
+    print("yours and the package's agree to 1e-5:", difference.abs().max().item() < 1e-5)
+else:
+    print("Here your block meets the package's, once 04.3 is right.")
+
+# %% [markdown]
+# Now a whole model. The course ships a small TimeSformer that was trained to tell in which of eight directions a
+# handwritten digit moves; no single frame gives that away. Its two blocks are replaced by yours.
+
+# %%
+from videoformer_edu.data.motion import motion_test_set, normalise
+from videoformer_edu.pretrained.small import load_small
+
+if ex3.solved:
+    test = motion_test_set(64)
+    model = load_small("timesformer_motion_divided")
+    with torch.no_grad():
+        tokens, grid = model.embed(normalise(test.clips))
+        for block in model.blocks:
+            tokens = divided_block(tokens, block.state_dict(), grid.t, 4)
+        answers = model.head(model.norm(tokens[:, 0])).argmax(dim=1)
+        same = (answers == model(normalise(test.clips)).argmax(dim=1)).all().item()
+    right = (answers == test.direction).float().mean().item()
+    print("your blocks and the model's name the same directions:", same)
+    print("right on more than 70 % of 64 clips:", right > 0.7, "(chance: 12.5 %)")
+else:
+    print("Here your block runs a trained model, once 04.3 is right.")
+
+# %% [markdown]
+# ### 04.4 What it costs, and when dividing pays
+#
+# > - **Difficulty** ●●●○○ (3 of 5) · **time** 12 minutes · **points** 20
+# > - **Why it matters** “divided is cheaper” is true of the pairs and false of the published 8-frame model; you will
+# >   know from which clip length on it holds.
+# > - **After it you can** count query-key pairs and multiply-adds of joint and divided attention; compute the clip
+# >   length from which dividing pays.
+#
+# Three functions, exact whole numbers, patches only (leave CLS out):
+#
+# - `pairs(t, n)`: how many query-key pairs one block has, as `(joint, divided)`. Divided is time *and* space; a token
+#   also looks at itself.
+# - `macs(t, n, d)`: multiply-adds of the attention part of one block, as `(joint, divided)`. A product of
+#   `(rows, inner)` with `(inner, columns)` costs `rows * inner * columns`. Count the maps for q, k, v and proj, the
+#   scores, the weighing of the values, and in the divided block the temporal projection. Leave out biases, softmax
+#   and the MLP (joint and divided have the same).
+# - `crossing(n, d)`: the smallest number of frames at which divided costs fewer multiply-adds than joint.
+#
+# **Predict.** TimeSformer: 8 frames, 196 patches a frame, width 768. Divided has far fewer pairs. Does it have fewer
+# multiply-adds?
+
+# %% tags=["answer:pairs", "answer:macs", "answer:crossing"]
+def pairs(t, n):
+    """Query-key pairs of one block -> (joint, divided)."""
+    # BEGIN SOLUTION
+    return (t * n) ** 2, t * n * (t + n)
+    # END SOLUTION
+
+
+def macs(t, n, d):
+    """Multiply-adds of the attention part of one block -> (joint, divided)."""
+    # BEGIN SOLUTION
+    joint, divided = pairs(t, n)
+    return 4 * t * n * d**2 + 2 * joint * d, 9 * t * n * d**2 + 2 * divided * d
+    # END SOLUTION
+
+
+def crossing(n, d):
+    """The first number of frames at which divided is cheaper, in multiply-adds (n of at least 2)."""
+    # BEGIN SOLUTION
+    return (5 * d + 2 * n) // (2 * n - 2) + 1
+    # END SOLUTION
+
+
+# %%
+ex4.check(pairs, macs, crossing)
+
+# %%
+# ex4.hint()
+# ex4.solution()
+
+# %%
+from videoformer_edu.cost import crossing as crossing_of_the_model
+from videoformer_edu.figures import show
+from videoformer_edu.figures.cost import cost_curves
+
+if ex4.solved:
+    axis = [1, 2, 4, 8, 11, 16, 32, 64, 96]
+    curves = {kind: [macs(t, 196, 768)[i] for t in axis] for i, kind in enumerate(("joint", "divided"))}
+    show(cost_curves(axis, curves, crossing=crossing(196, 768)),
+         alt="Multiply-adds of the attention in one block against frames, both on logarithmic scales. Divided rises "
+         "in a straight line; joint starts below it and crosses it at 11 frames.",
+         caption="Your numbers, for frames of 196 patches and width 768.")
+    print({t: "divided" if macs(t, 196, 768)[1] < macs(t, 196, 768)[0] else "joint" for t in axis}, "is cheaper")
+    print("with CLS and everything else, the package finds the crossing at", crossing_of_the_model(), "frames")
+else:
+    print("Here your curves appear, once 04.4 is right.")
+
+# %% [markdown]
+# At 8 frames joint is cheaper: a second attention's maps and the gate cost more than the saved pairs. “Divided
+# attention is cheaper” is a sentence about long clips, or about large frames.
+#
+# ## Two questions to end with
+#
+# **What does an image model lose when it becomes this block with a closed gate?**
+#
+# <details><summary>Answer</summary>
+#
+# Nothing: each frame goes through as before, and CLS collects the mean of what its copies see. That is why training
+# can start from image weights and open time step by step.
+# </details>
+#
+# **A patch in frame 0 wants to know about another place in frame 5. How many steps does it need here, and how many in
+# joint attention?**
+#
+# <details><summary>Answer</summary>
+#
+# Two steps, and one block has both. Along time the patch at the other place *in frame 0* gathers from its own tube,
+# frame 5 included; across space our patch then looks at that one. Joint attention needs one step, because it looks
+# there directly. Something that moves (another place *and* another frame, nothing of it in between) is what divided
+# attention has to see in two hops.
+# </details>
+#
+# ## How far you are
+
+# %%
+progress("04")

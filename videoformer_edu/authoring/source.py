@@ -16,8 +16,9 @@ try:
     import videoformer_edu
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "The course package is missing in this kernel: in the folder of the course run `make lab`, or "
-        "`pip install -e .` with this kernel's Python, and then restart the kernel."
+        "The course package is missing in this kernel: in the folder of the course "
+        "run `make lab`, or `pip install -e .` with this kernel's Python, "
+        "and then restart the kernel."
     ) from None'''
 
 KINDS = {"lesson": "notebooks", "solution": "solutions", "exercise": "exercises"}

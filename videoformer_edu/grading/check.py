@@ -7,6 +7,7 @@ says in a notebook is feedback: whoever owns the process can fool it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -38,6 +39,7 @@ def check(exercise: Exercise, answer: Functions, *, seed: int = 0) -> Report:
     given = [Given(kind="nothing", stub=True) if answer.get(case.function) in (None, ...)
              else call(answer[case.function], case.inputs) for case in cases]
     results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
+    results = [_restless(answer, *pair) for pair in zip(cases, given, results, strict=True)]
     if exercise.differentiable and all(result.passed for result in results):
         results += _gradients(exercise, answer, cases)
     return conclude(exercise, cases, given, expected, results)
@@ -58,7 +60,7 @@ def judge(exercise: Exercise, case: Case, given: Given, expected: np.ndarray) ->
     if given.stub:
         return result(NOT_ATTEMPTED, "returned", f"{case.function} still holds the stub.")
     if given.crash is not None:
-        return result(CRASHED, "returned", str(given.crash).splitlines()[-1])
+        return result(CRASHED, given.crash.kind, str(given.crash).splitlines()[-1])
     for rung, sentence in _ladder(exercise, case, given, expected):
         if sentence:
             return result(WRONG, rung, sentence)
@@ -72,7 +74,7 @@ def _ladder(exercise: Exercise, case: Case, given: Given, expected: np.ndarray) 
     yield "type", type_words(exercise, case, given)
     yield "shape", shape_words(case, given, expected)
     yield "dtype", dtype_words(exercise, given)
-    yield "finite", finite_words(given)
+    yield "finite", finite_words(exercise, given)
     yield "input unchanged", changed_words(given)
     for prop in exercise.properties:
         if prop.applies(case):
@@ -95,8 +97,8 @@ def agrees(exercise: Exercise, value: np.ndarray | None, expected: np.ndarray) -
 def diagnose(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], expected: Sequence[np.ndarray],
              results: Sequence[CheckResult]) -> tuple[Mutant, bool] | None:
     """The bank's wrong answer that gives the same arrays, and whether it does so on all cases of that function."""
-    first = next((i for i, r in enumerate(results) if r.outcome == WRONG and given[i].value is not None), None)
-    if first is None:
+    first = next(i for i, result in enumerate(results) if not result.passed and result.outcome != NOT_ATTEMPTED)
+    if given[first].value is None:
         return None
     cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function]
     best: tuple[int, Mutant] | None = None
@@ -125,7 +127,7 @@ def conclude(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], 
     result = results[failed]
     if result.outcome == CRASHED:
         return _report(exercise, results, CRASHED, crash_words(cases[failed], given[failed].crash))
-    where = f"In the check “{result.case}” of {result.function}: "
+    where = "" if result.rung == "gradient" else f"In the check “{result.case}” of {result.function}: "
     known = diagnose(exercise, cases, given, expected, results) if failed < len(cases) else None
     if known is None:
         return _report(exercise, results, WRONG, where + result.sentence)
@@ -140,6 +142,18 @@ def _report(exercise: Exercise, results: Sequence[CheckResult], outcome: str, me
     passed = sum(r.share for r in results if r.passed)
     points = exercise.points if outcome == RIGHT else round(exercise.points * passed / total, 1) if total else 0
     return Report(exercise.id, exercise.title, outcome, tuple(results), message, points, exercise.points, mistake)
+
+
+def _restless(answer: Functions, case: Case, given: Given, result: CheckResult) -> CheckResult:
+    """Wrong values that are not even the same twice have a cause of their own."""
+    if result.outcome != WRONG or given.value is None:
+        return result
+    again = call(answer[case.function], case.inputs).value
+    if again is None or again.shape != given.value.shape or np.array_equal(again, given.value, equal_nan=True):
+        return result
+    return replace(result, rung="the same twice", sentence=(
+        f"two calls of {case.function} with the same inputs gave different results, so something in it is random: a "
+        "dropout, or a module that is made afresh and never given the weights of the dict."))
 
 
 def _gradients(exercise: Exercise, answer: Functions, cases: Sequence[Case]) -> list[CheckResult]:

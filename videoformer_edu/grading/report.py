@@ -25,6 +25,11 @@ class CheckResult:
     def passed(self) -> bool:
         return self.outcome == RIGHT
 
+    @property
+    def short(self) -> str:
+        """What stands beside the check in the list; the message has the whole story of the first that failed."""
+        return f"stops at: {self.rung}" if self.outcome in (CRASHED, WRONG) else self.sentence
+
 
 @dataclass(frozen=True)
 class Report:
@@ -45,16 +50,16 @@ class Report:
 
     def __repr__(self) -> str:
         lines = [self.head, *(f"  {line}" for line in self.message.splitlines())]
-        if self.outcome != NOT_ATTEMPTED:
-            lines += ["", *(f"  {SIGNS[c.outcome]} {c.outcome:<14}{c.case}: {c.sentence}" for c in self.checks)]
+        if self.checks and self.outcome != NOT_ATTEMPTED:
+            lines += ["", *(f"  {SIGNS[c.outcome]} {c.outcome:<14}{c.case}: {c.short}" for c in self.checks)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """The same words; the outcome is always written out, colour only repeats it."""
         parts = [f'<div style="border-left:4px solid {EDGES[self.outcome]};padding:2px 0 2px 12px;margin:6px 0">',
                  f"<p><strong>{html.escape(self.head)}</strong></p>", paragraphs(self.message)]
-        if self.outcome != NOT_ATTEMPTED:
-            rows = "".join(f"<tr>{cell(f'{SIGNS[c.outcome]} {c.outcome}')}{cell(c.case)}{cell(c.sentence)}</tr>"
+        if self.checks and self.outcome != NOT_ATTEMPTED:
+            rows = "".join(f"<tr>{cell(f'{SIGNS[c.outcome]} {c.outcome}')}{cell(c.case)}{cell(c.short)}</tr>"
                            for c in self.checks)
             summary = f"{sum(c.passed for c in self.checks)} of {len(self.checks)} checks passed"
             parts.append(f"<details{'' if self.outcome == RIGHT else ' open'}><summary>{summary}</summary>"

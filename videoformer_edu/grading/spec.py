@@ -7,7 +7,7 @@ an answer may as well run in another process. The learner writes torch: `edge.py
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,9 +19,9 @@ Functions = Mapping[str, Callable]  # the functions of an answer by name, e.g. {
 class Case:
     """One call of one function of the answer.
 
-    `inputs` are its arguments, in the order of the call. `sees` completes "this case sees "
-                                                                           "...". `axes` names the axes
-    of the right answer, `parts` names regions of it, so that a message can say where an answer is right and where not.
+    `inputs` are its arguments, in the order of the call. `sees` says what a right answer shows here. `axes` names
+    the axes of the right answer; each of `parts` divides it into named regions (by frame, by clip), so that a
+    message can say where an answer is right and where not.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Case:
     sees: str
     share: int = 1
     axes: str = ""
-    parts: Mapping[str, tuple] = field(default_factory=dict)
+    parts: tuple[Mapping[str, tuple], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,11 +88,12 @@ def dtype_words(exercise: Exercise, given: Given) -> str | None:
             "some tensor on the way was made with another dtype.")
 
 
-def finite_words(given: Given) -> str | None:
+def finite_words(exercise: Exercise, given: Given) -> str | None:
     if given.value.dtype.kind != "f" or np.isfinite(given.value).all():
         return None
+    where = "a division by zero" + ("" if exercise.counts else ", or a softmax over scores that are all -inf")
     return (f"{int((~np.isfinite(given.value)).sum())} of {given.value.size} numbers are nan or infinite; "
-            "look for a division by zero, or a softmax over scores that are all -inf.")
+            f"look for {where}.")
 
 
 def changed_words(given: Given) -> str | None:
@@ -110,14 +111,15 @@ def value_words(exercise: Exercise, case: Case, value: np.ndarray, expected: np.
         return f"for {arguments_words(case.inputs)} you gave {numbers(value)}, expected {numbers(expected)}."
     tolerance = exercise.tolerance
     far = np.abs(value.astype(np.float64) - expected) > tolerance.absolute + tolerance.relative * np.abs(expected)
-    right = [name for name, index in case.parts.items() if not far[index].any()]
-    wrong = [name for name, index in case.parts.items() if far[index].any()]
+    words = ["the shape is right, the values are not"]
+    for parts in case.parts:
+        wrong = [name for name, index in parts.items() if far[index].any()]
+        if len(wrong) < len(parts):
+            right = [name for name in parts if name not in wrong]
+            words.append(f"wrong: {', '.join(wrong)}; right: {', '.join(right)}")
     place = tuple(int(i) for i in np.argwhere(far)[0])
-    words = "the shape is right, the values are not"
-    if right and wrong:
-        words = f"right: {', '.join(right)}; wrong: {', '.join(wrong)}"
-    return (f"{words}. {int(far.sum())} of {far.size} numbers differ; the first is [{', '.join(map(str, place))}]: "
-            f"yours {value[place]:.4f}, expected {expected[place]:.4f}.")
+    first = f"[{', '.join(map(str, place))}]: yours {value[place]:.4f}, expected {expected[place]:.4f}"
+    return f"{'; '.join(words)}. {int(far.sum())} of {far.size} numbers differ; the first is {first}."
 
 
 def numbers(value: np.ndarray) -> str:

@@ -12,6 +12,7 @@ BOTH = "two numbers, (joint, divided)"
 
 def cases(rng: np.random.Generator) -> list[Case]:
     t, n, d = int(rng.choice([5, 7])), int(rng.choice([6, 8])), int(rng.choice([20, 24]))
+    patches, width = ((36, 200), (36, 240), (16, 240), (100, 200))[int(rng.integers(4))]  # a quotient just above whole
     return [
         Case("pairs of a small clip", "pairs", {"t": 3, "n": 10}, "who looks at whom, counted one by "
                                                                   "one", axes=BOTH),
@@ -25,7 +26,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
              axes="one whole number"),
         Case("crossing, an exact tie", "crossing", {"n": 5, "d": 6}, "equal is not yet "
                                                                      "cheaper", axes="one whole number"),
-        Case("another crossing", "crossing", {"n": n * n, "d": 10 * d}, "any size", axes="one whole number"),
+        Case("another crossing", "crossing", {"n": patches, "d": width}, "any size", axes="one whole number"),
     ]
 
 

@@ -92,6 +92,10 @@ MUTANTS = (
     mutant("rounded down",
            "You rounded down: at that many frames divided is not yet cheaper. The first whole number above the "
            "quotient is the answer.", crossing=lambda n, d: (5 * d + 2 * n) // (2 * n - 2)),
+    mutant("rounded to the nearest",
+           "You rounded to the nearest whole number. The first number of frames above the quotient is asked for, "
+           "however little the quotient is above a whole number: floor plus 1.",
+           crossing=lambda n, d: round((5 * d + 2 * n) / (2 * n - 2))),
     mutant("tie taken for cheaper",
            "You rounded up, which is right except when the quotient is a whole number: there both cost the same, "
            "and “cheaper” begins one frame later (floor plus 1).",

@@ -43,8 +43,8 @@ def twins(rng: np.random.Generator, t: int, n: int, width: int, changed: int) ->
     return np.concatenate([clip, other])
 
 
-def regions(b: int, t: int, n: int) -> dict[str, tuple]:
-    """CLS and the patches of each frame, and the single clips: where a message can point."""
+def regions(b: int, t: int, n: int) -> tuple[dict[str, tuple], ...]:
+    """By token (CLS, the patches of each frame) and by clip: where a message can point."""
     frames = {f"patches of frame {f}": np.s_[:, 1 + f * n:1 + (f + 1) * n] for f in range(t)}
     clips = {f"clip {c}": np.s_[c:c + 1] for c in range(b)} if b > 1 else {}
-    return {"CLS": np.s_[:, :1], **frames, **clips}
+    return {"CLS": np.s_[:, :1], **frames}, clips

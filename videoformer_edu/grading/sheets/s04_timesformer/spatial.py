@@ -18,7 +18,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return [
         Case("five groups", "multi_head", {"x": material.tokens(rng, 5, 7, d), "weights": weights, "name": NAME,
                                            "heads": heads},
-             "each group attends within itself", axes=axes, parts={f"group {g}": np.s_[g:g + 1] for g in range(5)}),
+             "each group attends within itself", axes=axes, parts=({f"group {g}": np.s_[g:g + 1] for g in range(5)},)),
         Case("equal tokens", "multi_head", {"x": same, "weights": weights, "name": NAME, "heads": heads},
              "the average of equal values is that value, whatever the scores", axes=axes),
         Case("two heads of five channels", "multi_head",

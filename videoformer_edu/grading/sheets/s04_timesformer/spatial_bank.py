@@ -16,12 +16,17 @@ NAME = "spatial_attention.attention"
 
 
 def multi_head(x, weights, name, heads, *, scale=lambda d, e: 1 / math.sqrt(e), softmax=-1, order=(0, 1, 2),
-               split="(three head e) -> three", merge="g head l e -> g l (head e)", proj=True):
+               split="(three head e) -> three", merge="g head l e -> g l (head e)", proj=True, over="tokens"):
     """Right as it stands; each keyword breaks one thing."""
+    if over == "groups":
+        return multi_head(x.transpose(0, 1), weights, name, heads).transpose(0, 1)
     g, l, d = x.shape
     made = F.linear(x, weights[f"{name}.qkv.weight"], weights[f"{name}.qkv.bias"])
-    first, then = split.split(" -> ")
-    made = rearrange(made, f"g l {first} -> {then} g head l e", three=3, head=heads)
+    if split == "reshape":
+        made = rearrange(made, "g l (three d) -> three g l d", three=3).reshape(3, g, heads, l, -1)
+    else:
+        first, then = split.split(" -> ")
+        made = rearrange(made, f"g l {first} -> {then} g head l e", three=3, head=heads)
     q, k, v = (made[i] for i in order)
     scores = q @ k.transpose(-2, -1) * scale(d, d // heads)
     out = (scores.softmax(dim=softmax) if softmax is not None else scores) @ v
@@ -37,6 +42,8 @@ def spatial_attention(x, weights, t, heads, *, copies="b 1 d -> (b t) 1 d", back
     cls, patches = frames[:, :1], rearrange(frames[:, 1:], "(b t) n d -> b (t n) d", t=t)
     if back == "first rows":
         cls = cls[:len(x)]
+    elif back == "everything":
+        cls = cls.mean(dim=0, keepdim=True).expand(len(x), -1, -1)
     elif back == "first frame":
         cls = cls[::t]
     else:
@@ -115,6 +122,15 @@ MUTANTS = (
     attention_mutant("heads joined without moving them",
                      "You joined the heads by a reshape while they still stood before the tokens: (g, head, l, "
                      "e) has to become (g, l, head, e) first, or tokens are mixed.", merge="reshape"),
+    attention_mutant("heads cut without moving them",
+                     "You made the heads by a reshape to (g, head, l, e) alone, which deals the tokens out to "
+                     "the heads. Cut the width first, (g, l, head, e), then exchange l and head; the same on the "
+                     "way back.",
+                     split="reshape", merge="reshape"),
+    attention_mutant("attention over the groups",
+                     "Your attention runs over the first axis: tokens of different groups look at one another. "
+                     "That is what nn.MultiheadAttention does with (g, l, d) unless "
+                     "batch_first=True.", over="groups"),
     attention_mutant("output projection missing",
                      "The output projection is missing: after the heads are joined, proj lets them talk to one "
                      "another.",
@@ -143,6 +159,10 @@ MUTANTS = (
                    "You kept the first b rows as CLS. On a (b t) axis these are the first frames of clip 0, not "
                    "one row for each clip. Take (b·t) apart into (b, t), then the mean over t.",
                    partial(spatial_attention, back="first rows")),
+    spatial_mutant("mean over all clips",
+                   "You averaged the copies of CLS over frames and clips together, so every clip gets the same "
+                   "CLS. Take (b·t) apart into (b, t) and average over t "
+                   "alone.", partial(spatial_attention, back="everything")),
     spatial_mutant("CLS over the whole clip",
                    "Your CLS attends to all frames in one softmax. In divided attention a copy of CLS attends "
                    "inside each frame, and the copies' results are averaged: t softmaxes, not "

@@ -33,6 +33,11 @@ def batch_carried_along(x, t):
     return x.permute(1, 0, 2).reshape(b * l // t, t, d)
 
 
+def factors_exchanged(x, t):
+    b, l, d = x.shape
+    return x.reshape(b, l // t, t, d).transpose(1, 2).reshape(b * l // t, t, d)
+
+
 MUTANTS = (
     mutant("reshape alone",
            "A reshape alone does not move any number, it only draws the borders elsewhere: your first tube holds "
@@ -57,6 +62,9 @@ MUTANTS = (
            "On the way back you read the first axis as (n b), but the tubes come as (b n), clip slowest: tokens "
            "end up in another clip. With one clip nobody would notice.",
            back=lambda tubes, b: rearrange(tubes, "(n b) t d -> b (t n) d", b=b)),
+    mutant("places for the slow axis",
+           "You took t·n apart as (n, t). The sequence is frame after frame, so time is the slow factor: (t, n). "
+           "Then exchange the two.", there=factors_exchanged),
     mutant("batch mixed in",
            "You moved the batch axis behind the tokens and then reshaped: the tubes now mix tokens of different "
            "clips. Leave b in front; the two axes to exchange are t and n.",

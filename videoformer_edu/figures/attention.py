@@ -114,7 +114,7 @@ def similarity_grid(similarity, *, title: str | None = None) -> Figure:
 
 @house_style()
 def value_maps(maps: Mapping[str, object], *, label: str) -> Figure:
-    """A few maps `(h, w)` of one kind side by side under their names, on one colour scale; `label` says what is shown."""
+    """Maps `(h, w)` of one kind side by side under their names, on one colour scale; `label` names its unit."""
     arrays = {name: _array(values, 2, f"{name}: a map (h, w)") for name, values in maps.items()}
     if not arrays:
         raise ValueError("there is no map to draw; give at least one name -> (h, w)")

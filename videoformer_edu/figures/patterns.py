@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from videoformer_edu.figures.style import DIVIDED, FAINT, INK, house_style, new_figure
+from videoformer_edu.figures.style import DIVIDED, FAINT, INK, JOINT, house_style, new_figure
 
 
 @house_style()
@@ -51,11 +52,5 @@ def grids_in_frames(grids: dict[str, Tensor], *, mark: tuple[int, int, int] | No
             axes.set_title(title if t == 0 else "", fontsize=9)
             axes.set_xlabel(f"frame {t}", fontsize=8)
             if mark and mark[0] == t:
-                axes.add_patch(_outline(mark[1], mark[2]))
+                axes.add_patch(Rectangle((mark[2] - 0.5, mark[1] - 0.5), 1, 1, fill=False, edgecolor=JOINT, linewidth=2.5))
     return figure
-
-
-def _outline(row: int, column: int):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#D55E00", linewidth=2.5)

@@ -75,6 +75,7 @@ def rasterise(figure: Figure) -> Image.Image:
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     with house_style():
+        figure.draw_without_rendering()  # settles the layout; the first drawing alone may cut off a title
         canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba()))
     page = Image.new("RGBA", pixels.size, "white")

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from videoformer_edu.figures.style import INK, house_style, new_figure
+from videoformer_edu.figures.style import FAINT, INK, house_style, new_figure
 
 WIDE = 170  # mm
+BOARD = tuple(int(FAINT[i : i + 2], 16) for i in (1, 3, 5))  # what shows between the patches
 
 
 def cut_patches(image, patch_size: int) -> np.ndarray:
@@ -33,14 +34,14 @@ def image_in_patches(image, patch_size: int, *, names: Sequence[str] | None = No
     patches = cut_patches(image, patch_size)
     rows, columns = patches.shape[:2]
     names = [str(i) for i in range(rows * columns)] if names is None else names
-    figure = new_figure(WIDE, 16 + 0.46 * WIDE * rows / columns)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.12))
+    figure = new_figure(WIDE, 14 + WIDE / 2 * rows / columns)
+    left, right = figure.subplots(1, 2)
     left.imshow(np.asarray(image))
     left.set_title(f"{np.shape(image)[0]} x {np.shape(image)[1]} pixels")
     apart, gap = _pull_apart(patches)
     right.imshow(apart)
     right.set_title(f"{rows} x {columns} patches of {patch_size} x {patch_size}")
-    _write_names(right, names, [(i * (patch_size + gap) + gap, j * (patch_size + gap))
+    _write_names(right, names, [(i * (patch_size + gap) + gap, j * (patch_size + gap) + gap // 2)
                                 for i, j in np.ndindex(rows, columns)])
     for ax in (left, right):
         ax.set_axis_off()
@@ -58,23 +59,24 @@ def token_strip(patches, names: Sequence[str] | None = None, *, columns: int | N
     names = [str(i) for i in range(n)] if names is None else names
     columns = min(n, 16) if columns is None else columns
     rows = math.ceil(n / columns)
-    page = np.full((rows * columns, size, size, 3), 255, dtype=np.uint8)
+    page = np.full((rows * columns, size, size, 3), BOARD, dtype=np.uint8)
     page[:n] = patches
     apart, gap = _pull_apart(page.reshape(rows, columns, size, size, 3))
-    figure = new_figure(WIDE, 6 + (WIDE - 8) * apart.shape[0] / apart.shape[1])
+    width = min(WIDE, max(100, 28 * columns))
+    figure = new_figure(width, 4 + (width - 4) * apart.shape[0] / apart.shape[1])
     axes = figure.subplots()
     axes.imshow(apart)
     axes.set_axis_off()
-    _write_names(axes, names, [(i // columns * (size + gap) + gap, i % columns * (size + gap)) for i in range(n)])
+    _write_names(axes, names, [(i // columns * (size + gap) + gap, i % columns * (size + gap) + gap // 2) for i in range(n)])
     return figure
 
 
 def _pull_apart(patches: np.ndarray) -> tuple[np.ndarray, int]:
-    """One image of all patches with white between and above them (room for a name), and the width of the gap."""
+    """One image of all patches with a board between and above them (room for a name), and the width of the gap."""
     rows, columns, size, _, _ = patches.shape
     gap = max(2, round(size * 0.3))
-    page = np.full((rows, columns, size + gap, size + gap, 3), 255, dtype=np.uint8)
-    page[:, :, gap:, :size] = patches
+    page = np.full((rows, columns, size + gap, size + gap, 3), BOARD, dtype=np.uint8)
+    page[:, :, gap:, gap // 2 : gap // 2 + size] = patches
     return page.swapaxes(1, 2).reshape(rows * (size + gap), columns * (size + gap), 3), gap
 
 
@@ -82,7 +84,7 @@ def _write_names(axes, names: Sequence[str], corners: Sequence[tuple[int, int]])
     if len(names) != len(corners):
         raise ValueError(f"{len(names)} names for {len(corners)} patches; give each its name")
     for name, (row, column) in zip(names, corners, strict=True):
-        axes.text(column - 0.5, row - 0.8, name, fontsize=7.5, color=INK, ha="left", va="bottom", clip_on=True)
+        axes.text(column - 0.5, row - 0.6, name, fontsize=7.5, color=INK, ha="left", va="bottom", clip_on=True)
 
 
 __all__ = ["cut_patches", "image_in_patches", "token_strip"]

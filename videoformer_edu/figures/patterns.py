@@ -52,5 +52,6 @@ def grids_in_frames(grids: dict[str, Tensor], *, mark: tuple[int, int, int] | No
             axes.set_title(title if t == 0 else "", fontsize=9)
             axes.set_xlabel(f"frame {t}", fontsize=8)
             if mark and mark[0] == t:
-                axes.add_patch(Rectangle((mark[2] - 0.5, mark[1] - 0.5), 1, 1, fill=False, edgecolor=JOINT, linewidth=2.5))
+                corner = mark[2] - 0.5, mark[1] - 0.5
+                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=JOINT, linewidth=2.5))
     return figure

@@ -59,6 +59,21 @@ def test_positions_move_as_labelled(task, frames, size):
                 assert 1.5 * unit - 1e-3 <= meant * distance <= 2.5 * unit + 1e-3
 
 
+def test_a_position_just_left_of_zero_is_not_rounded_up_to_the_size(monkeypatch):
+    """Step 1 of a clip that moves west from just below 2 at speed 2 lands at -1e-7, and 32 - 1e-7 rounds to 32."""
+    from videoformer_edu.data import trajectories
+
+    start = torch.nextafter(torch.tensor(2.0), torch.tensor(0.0))
+    values = {(0, 32): start, (1.5, 2.5): torch.tensor(2.0)}
+    monkeypatch.setattr(
+        trajectories,
+        "uniform",
+        lambda low, high, *shape, generator: values.get((low, high), torch.tensor(1.0)).expand(shape),
+    )
+    position = trajectories.torus_motion(64, 8, 32, torch.Generator().manual_seed(0)).position
+    assert 0 <= position.min() and position.max() < 32
+
+
 def test_pixels_move_as_labelled():
     """Measured on the pixels alone: the centre of brightness, on the circle in x and in y."""
     batch = motion_batch(300, seed=3)

@@ -67,7 +67,8 @@ def token_strip(patches, names: Sequence[str] | None = None, *, columns: int | N
     axes = figure.subplots()
     axes.imshow(apart)
     axes.set_axis_off()
-    _write_names(axes, names, [(i // columns * (size + gap) + gap, i % columns * (size + gap) + gap // 2) for i in range(n)])
+    corners = [(i // columns * (size + gap) + gap, i % columns * (size + gap) + gap // 2) for i in range(n)]
+    _write_names(axes, names, corners)
     return figure
 
 

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import os
 import pathlib
+import re
 from collections.abc import Callable
 
 from nbclient import NotebookClient
@@ -42,7 +43,8 @@ def execute(notebook: NotebookNode, folder: pathlib.Path, *, label: str,
         client.execute(env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1"}
                        | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise BuildError(f"{label}: {_place(notebook)} failed\n{error}") from None
+        traceback = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # without its colours, for logs and small terminals
+        raise BuildError(f"{label}: {_place(notebook)} failed\n{traceback}") from None
     finally:
         notebook.cells.remove(question)
         notebook.metadata = metadata  # without what this machine's kernel says about itself

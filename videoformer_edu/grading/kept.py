@@ -8,6 +8,7 @@ damaged one is set aside under another name, never overwritten.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -27,13 +28,15 @@ def place() -> Path | None:
     `VIDEOFORMER_EDU_PROGRESS` decides if it is set: a file name, or empty for "keep nothing". Otherwise it is the
     user's data folder, if this kernel was started by a notebook server or editor for a notebook outside `solutions/`.
     """
-    chosen = os.environ.get(VARIABLE)
-    if chosen is not None:
-        return Path(chosen).expanduser() if chosen else None
-    notebook = _notebook()
-    if notebook is None or "solutions" in Path(notebook).parts:
+    chosen, notebook = os.environ.get(VARIABLE), _notebook()
+    try:
+        if chosen is not None:
+            return Path(chosen).expanduser() if chosen else None
+        if notebook is None or "solutions" in Path(notebook).parts:
+            return None
+        return data_folder() / "videoformer_edu" / "progress.json"
+    except RuntimeError:  # a user without a home folder
         return None
-    return data_folder() / "videoformer_edu" / "progress.json"
 
 
 def data_folder() -> Path:
@@ -57,24 +60,34 @@ def record(report: Report) -> None:
     """Remember a check, in the session and, where there is a place, in the file."""
     session[report.exercise] = _merge(session.get(report.exercise), report)
     path = place()
-    if path is not None:
-        entries = load(path)
+    entries = None if path is None else load(path)
+    if entries is not None:
         entries[report.exercise] = _merge(entries.get(report.exercise), report)
         save(path, entries)
 
 
+def read_entry(entry: object) -> tuple[str, float, int]:
+    """(best outcome, best points, tries) of an entry, whatever somebody made of the file."""
+    entry = entry if isinstance(entry, dict) else {}
+    outcome, points, tried = (entry.get(key) for key in ("outcome", "points", "tried"))
+    return (outcome if outcome in OUTCOMES else OUTCOMES[0],
+            max(points, 0) if isinstance(points, int | float) and math.isfinite(points) else 0,
+            max(tried, 0) if isinstance(tried, int) else 0)
+
+
 def _merge(entry: object, report: Report) -> dict:
-    """The best outcome and points so far, and how often it was tried; keys that we do not know stay."""
-    entry = dict(entry) if isinstance(entry, dict) else {}
-    tried = entry.get("tried") if isinstance(entry.get("tried"), int) else 0
-    points = entry.get("points") if isinstance(entry.get("points"), int | float) else 0
-    before = entry.get("outcome") if entry.get("outcome") in OUTCOMES else OUTCOMES[0]
-    return entry | {"outcome": max(before, report.outcome, key=OUTCOMES.index), "points": max(points, report.points),
-                    "last": report.outcome, "tried": tried + (report.outcome != OUTCOMES[0])}
+    """The entry after one more check; keys that we do not know stay."""
+    outcome, points, tried = read_entry(entry)
+    known = {"outcome": max(outcome, report.outcome, key=OUTCOMES.index), "points": max(points, report.points),
+             "last": report.outcome, "tried": tried + (report.outcome != OUTCOMES[0])}
+    return (entry if isinstance(entry, dict) else {}) | known
 
 
-def load(path: Path) -> dict:
-    """The entries of the file by exercise id; none if there is no file. A damaged file is set aside first."""
+def load(path: Path) -> dict | None:
+    """The entries of the file by exercise id; none if there is no file. A damaged file is set aside first.
+
+    None means that the file is there but can be neither read nor set aside: then it must not be written over.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or not isinstance(content.get("exercises"), dict):
@@ -83,33 +96,33 @@ def load(path: Path) -> dict:
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError):
-        _set_aside(path)
-        return {}
+        return {} if _set_aside(path) else None
     except OSError:
-        return {}
+        return None
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path) -> bool:
     number = 1
     while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
         number += 1
     try:
         path.rename(aside)
     except OSError:
-        pass  # a place where nothing can be renamed: save() will fail in the same way and say so
+        return False
+    return True
 
 
 def save(path: Path, entries: dict) -> bool:
     """Write the file in one step; False where it cannot be written (a full disk, a read-only home)."""
-    content = json.dumps({"version": VERSION, "exercises": entries}, indent=1, sort_keys=True, ensure_ascii=False)
     partial = None
     try:
+        content = json.dumps({"version": VERSION, "exercises": entries}, indent=1, sort_keys=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".partial")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(content + "\n")
         os.replace(partial, path)
-    except OSError:
+    except (OSError, ValueError, RecursionError):
         if partial is not None:
             Path(partial).unlink(missing_ok=True)
         return False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from videoformer_edu.grading import kept
 from videoformer_edu.grading.check import check
-from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, SIGNS, WRONG, Report, cell, score, table
+from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, table
 from videoformer_edu.grading.sheets import ROOMS, load
 from videoformer_edu.grading.spec import Exercise, SheetSpec
 
@@ -174,7 +174,7 @@ def progress(number: str | int | None = None, *, saved: bool = False) -> Progres
     path = kept.place()
     entries = kept.session
     if saved:
-        entries = kept.load(path) if path is not None else {}
+        entries = (kept.load(path) if path is not None else None) or {}
     numbers = [load(number).number] if number is not None else [
         key for key in ROOMS if saved or any(id.startswith(f"{key}.") for id in entries)]
     rows = tuple(_row(exercise, entries.get(exercise.id)) for key in numbers for exercise in load(key).exercises)
@@ -186,8 +186,5 @@ def progress(number: str | int | None = None, *, saved: bool = False) -> Progres
 
 
 def _row(exercise: Exercise, entry: object) -> tuple[str, str, str, int, float, int]:
-    entry = entry if isinstance(entry, dict) else {}
-    outcome = entry.get("outcome") if entry.get("outcome") in SIGNS else NOT_ATTEMPTED
-    tries = entry.get("tried") if isinstance(entry.get("tried"), int) else 0
-    points = entry.get("points") if isinstance(entry.get("points"), int | float) else 0
-    return exercise.id, exercise.title, outcome, tries, min(max(points, 0), exercise.points), exercise.points
+    outcome, points, tries = kept.read_entry(entry)
+    return exercise.id, exercise.title, outcome, tries, min(points, exercise.points), exercise.points

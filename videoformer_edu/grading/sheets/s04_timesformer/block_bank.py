@@ -49,8 +49,8 @@ def block(x, weights, t, heads, *, eps=1e-6, norms=("temporal_norm", "spatial_no
 
     def through_time(x):
         if cls_in == "time":
-            return residuals[0] * x + linear(time_with_cls(norm(x, 0), weights, t, heads), weights,
-                                             "temporal_projection")
+            update = time_with_cls(norm(x, 0), weights, t, heads)
+            return residuals[0] * x + linear(update, weights, "temporal_projection")
         patches = x[:, 1:]
         update = from_tubes(fused(tubes(norm(patches, 0), t), weights, TEMPORAL, heads), len(x))
         if gate == "sum":

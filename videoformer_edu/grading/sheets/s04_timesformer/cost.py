@@ -14,8 +14,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     t, n, d = int(rng.choice([5, 7])), int(rng.choice([6, 8])), int(rng.choice([20, 24]))
     patches, width = ((36, 200), (36, 240), (16, 240), (100, 200))[int(rng.integers(4))]  # a quotient just above whole
     return [
-        Case("pairs of a small clip", "pairs", {"t": 3, "n": 10}, "who looks at whom, counted one by "
-                                                                  "one", axes=BOTH),
+        Case("pairs of a small clip", "pairs", {"t": 3, "n": 10},
+             "who looks at whom, counted one by one", axes=BOTH),
         Case("pairs of another clip", "pairs", {"t": t, "n": n}, "any clip", axes=BOTH),
         Case("multiply-adds of a small clip", "macs", {"t": 3, "n": 10, "d": 12},
              "every matrix product of both kinds of block", axes=BOTH),
@@ -24,8 +24,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
              "at 8 frames of 224 pixels divided costs more than joint", axes=BOTH),
         Case("TimeSformer's crossing", "crossing", {"n": 196, "d": 768}, "where 224-pixel clips begin to profit",
              axes="one whole number"),
-        Case("crossing, an exact tie", "crossing", {"n": 5, "d": 6}, "equal is not yet "
-                                                                     "cheaper", axes="one whole number"),
+        Case("crossing, an exact tie", "crossing", {"n": 5, "d": 6},
+             "equal is not yet cheaper", axes="one whole number"),
         Case("another crossing", "crossing", {"n": patches, "d": width}, "any size", axes="one whole number"),
     ]
 

@@ -89,8 +89,8 @@ EXERCISE = Exercise(
     cases=cases,
     oracle=oracle,
     properties=(
-        Property("one tube, one place", "to_tubes", mixed_places, ("one clip", "two clips")),
         Property("nothing lost", "to_tubes", lost_numbers),
+        Property("one tube, one place", "to_tubes", mixed_places, ("one clip", "two clips")),
         Property("nothing lost", "from_tubes", lost_numbers),
     ),
     hints=(

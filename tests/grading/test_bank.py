@@ -1,0 +1,94 @@
+"""The bank tests the grader: every known mistake is named, every right style accepted, no case is idle."""
+
+import numpy as np
+import pytest
+
+from videoformer_edu.grading import bank
+from videoformer_edu.grading.check import check, prepare
+from videoformer_edu.grading.sheets import ROOMS, load
+
+EXERCISES = [exercise for number in ROOMS for exercise in load(number).exercises]
+SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(20261122, marks=pytest.mark.slow)]
+
+
+def name(exercise):
+    return exercise.id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+def test_every_mistake_is_rejected_with_its_own_sentence(exercise, seed):
+    for mutant in exercise.mutants:
+        report = check(exercise, mutant.functions, seed=seed)
+        assert (report.outcome, report.mistake) == ("wrong", mutant.name)
+        assert report.message.startswith(mutant.sentence)
+        assert report.points < report.out_of
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+def test_every_right_style_is_accepted(exercise, seed):
+    for style in exercise.styles:
+        report = check(exercise, style.functions, seed=seed)
+        assert report.outcome == "right", f"{style.name}: {report}"
+        assert report.points == exercise.points
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+def test_every_case_rejects_some_mistake(exercise, seed):
+    matrix = bank.kill_matrix(exercise, seed)
+    print(bank.table(exercise, seed))
+    idle = [case.name for case, hit in zip(prepare(exercise, seed)[0], matrix.any(axis=0), strict=True) if not hit]
+    missed = [mutant.name for mutant, hit in zip(exercise.mutants, matrix.any(axis=1), strict=True) if not hit]
+    assert (idle, missed) == ([], [])
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+def test_the_bank_is_rich_and_its_entries_differ(exercise):
+    assert len(exercise.mutants) >= 5 and len(exercise.styles) >= 2
+    for field in ("name", "sentence"):
+        values = [getattr(mutant, field) for mutant in exercise.mutants]
+        assert len(set(values)) == len(values)
+    assert all(mutant.sentence.endswith(".") and len(mutant.sentence) > 40 for mutant in exercise.mutants)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+def test_the_oracle_stands_clear_of_the_tolerance(exercise):
+    """Every mistake is at least ten tolerances away from right in some number of some case."""
+    if exercise.counts:
+        assert exercise.oracle(prepare(exercise, 0)[0][0]).dtype.kind == "i"
+        return
+    cases, expected = prepare(exercise, 0)
+    for mutant in exercise.mutants:
+        distances = []
+        for case, right in zip(cases, expected, strict=True):
+            value = bank.call(mutant.functions[case.function], case.inputs).value
+            if value.shape != right.shape:
+                distances.append(np.inf)
+            else:
+                bound = exercise.tolerance.absolute + exercise.tolerance.relative * np.abs(right)
+                distances.append(float((np.abs(value - right) / bound).max()))
+        assert max(distances) > 10, mutant.name
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+def test_the_same_seed_gives_the_same_cases_and_another_seed_others(exercise):
+    def flat(seed):
+        out = []
+        for case in exercise.cases(np.random.default_rng(seed)):
+            for value in case.inputs.values():
+                out += [np.asarray(v).tolist() for v in (value.values() if isinstance(value, dict) else [value])]
+        return out
+
+    assert flat(5) == flat(5)
+    assert len({str(flat(seed)) for seed in range(6)}) > 1
+
+
+def test_the_command_prints_the_matrix(capsys):
+    assert bank.main(["04"]) == 0
+    printed = capsys.readouterr().out
+    for exercise in load("04").exercises:
+        assert f"{exercise.id} {exercise.title}, seed 0: {len(exercise.mutants)} of {len(exercise.mutants)} " in printed
+    assert "repeat for repeat_interleave" in printed

@@ -1,0 +1,230 @@
+"""What a learner is told, answer by answer."""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from einops import rearrange
+
+from videoformer_edu.grading.check import check
+from videoformer_edu.grading.edge import is_stub
+from videoformer_edu.grading.sheets import load
+
+TUBES, SPATIAL, BLOCK, COST = load("04").exercises
+RIGHT = TUBES.styles[0].functions
+
+
+def there(to_tubes):
+    """04.1 with this to_tubes and a right way back."""
+    return check(TUBES, {**RIGHT, "to_tubes": to_tubes})
+
+
+def tubes(x, t):
+    return rearrange(x, "b (t n) d -> (b n) t d", t=t)
+
+
+def blank(x, t):
+    """A docstring is no attempt."""
+    ...  # your code here
+
+
+def passed(x, t):
+    pass
+
+
+def raising(x, t):
+    raise NotImplementedError
+
+
+def half(x, t):
+    groups = x.reshape(len(x), t, -1, x.shape[-1])  # noqa: F841 - an attempt without a return
+
+
+@pytest.mark.parametrize("stub", [blank, passed, raising, None, ..., lambda x, t: ...])
+def test_an_untouched_stub_is_not_attempted(stub):
+    back = stub if stub in (None, ...) else lambda tubes, b: ...
+    report = check(TUBES, {"to_tubes": stub, "from_tubes": back})
+    assert (report.outcome, report.points) == ("not attempted", 0)
+    assert "to_tubes(x, t) and from_tubes(tubes, b)" in report.message
+
+
+def test_one_right_function_counts_and_the_other_waits():
+    report = check(TUBES, {"to_tubes": tubes, "from_tubes": lambda tubes, b: ...})
+    assert report.outcome == "not attempted" and 0 < report.points < report.out_of
+    assert report.message == "to_tubes: right. Waiting for you: from_tubes(tubes, b)."
+
+
+def test_a_forgotten_return_is_an_attempt():
+    assert not is_stub(half)
+    report = there(half)
+    assert report.outcome == "wrong"
+    assert "Is a `return` missing?" in report.message
+
+
+def test_right():
+    report = check(TUBES, RIGHT)
+    assert (report.outcome, report.points, report.mistake) == ("right", TUBES.points, None)
+    assert all(result.passed for result in report.checks)
+    assert {"gradient of to_tubes", "gradient of from_tubes"} <= {result.case for result in report.checks}
+
+
+def test_a_crash_shows_the_learners_own_line():
+    def falls(x, t):
+        halves = rearrange(x, "b (t n) d -> b t n d", t=t)
+        return halves.view(7, 7)
+
+    report = there(falls)
+    assert report.outcome == "crashed"
+    assert "return halves.view(7, 7)" in report.message and "in falls, line " in report.message
+    assert "RuntimeError: shape '[7, 7]' is invalid" in report.message
+    assert "It was called with x (1, 30, 4), t = 3." in report.message
+    assert report.points == 6  # the way back is right
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+class Unreadable:
+    def __getattribute__(self, name):
+        raise RuntimeError("hands off")
+
+
+class AlwaysEqual(np.ndarray):
+    def __eq__(self, other):
+        return np.ones(self.shape, bool)
+
+
+def throws(error):
+    def answer(x, t):
+        raise error
+
+    return answer
+
+
+def endless(x, t):
+    return endless(x, t)
+
+
+@pytest.mark.parametrize(("answer", "outcome", "words"), [
+    (throws(Unprintable()), "crashed", "an exception that cannot be printed"),
+    (throws(SystemExit(3)), "crashed", "SystemExit: 3"),
+    (throws(GeneratorExit()), "crashed", "GeneratorExit"),
+    (throws(MemoryError()), "crashed", "MemoryError"),
+    (endless, "crashed", "RecursionError"),
+    (lambda x: x, "crashed", "was called with the arguments of the stub, (x, t)"),
+    (lambda x, t: Unreadable(), "wrong", "cannot be read"),
+    (lambda x, t: [x[:, i::10] for i in range(10)], "wrong", "join the pieces with torch.stack or torch.cat"),
+    (lambda x, t: "tubes", "wrong", "an object of type str"),
+    (lambda x, t: tubes(x, t).numpy(), "wrong", "it should be a torch tensor"),
+    (lambda x, t: tubes(x, t).numpy().view(AlwaysEqual), "wrong", "it should be a torch tensor"),
+    (lambda x, t: np.array([object()]), "wrong", "an object of type ndarray"),
+    (lambda x, t: tubes(x, t).double(), "wrong", "should be float32 like the input, yours is float64"),
+    (lambda x, t: tubes(x, t).bool(), "wrong", "yours is bool"),
+    (lambda x, t: tubes(x, t).to(torch.complex64), "wrong", "yours is complex64"),
+    (lambda x, t: tubes(x, t) / 0, "wrong", "nan or infinite"),
+    (lambda x, t: tubes(x, t)[:1], "wrong", "should have the shape (10, 3, 4) = (b*n, t, d), yours has (1, 3, 4)"),
+    (lambda x, t: tubes(x, t).transpose(0, 1), "wrong", "the same axes in another order"),
+    (lambda x, t: tubes(x, t).flatten(1), "wrong", "as many numbers, grouped into other axes"),
+    (lambda x, t: tubes(x, t).flip(1), "wrong", "tube 0 should hold place 0 of clip 0 in frames 0 to 2"),
+    (lambda x, t: tubes(x, t).clamp(max=50), "wrong", "tokens got lost or doubled"),
+    (lambda x, t: tubes(x, t) + torch.rand(()), "wrong", "something in it is random"),
+    (lambda x, t: torch.tensor(tubes(x, t).tolist()), "wrong", "no gradient reaches `x`"),
+    (lambda x, t: tubes(x.add_(1) - 1, t), "wrong", "wrote into its argument `x`"),
+    (lambda x, t: tubes(x, t).sum(), "wrong", "should have the shape"),
+    (tubes(torch.zeros(1, 6, 2), 3), "crashed", "without calling them; for to_tubes it got a Tensor"),
+    (torch.nn.Linear, "crashed", "the class Linear"),
+])
+def test_a_plain_sentence_for_every_odd_answer(answer, outcome, words):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = there(answer)
+    assert report.outcome == outcome
+    assert words in report.message
+    assert repr(report).startswith({"crashed": "!", "wrong": "✗"}[outcome])
+    assert outcome in report._repr_html_()
+
+
+def test_the_learner_can_interrupt():
+    with pytest.raises(KeyboardInterrupt):
+        there(throws(KeyboardInterrupt()))
+
+
+@pytest.mark.parametrize(("answer", "words"), [
+    (lambda t, n: (t * n) ** 2, "two numbers, (joint, divided)"),
+    (lambda t, n: ((t * n) ** 2, t * n * (t + n) + 0.5), "a count is a whole number"),
+    (lambda t, n: ((t * n) ** 2, float("nan")), "look for a division by zero."),
+    (lambda t, n: ((t * n) ** 2, t * n * (t + n) + 1), "must be a multiple of t·n = 30; 391 is not"),
+    (lambda t, n: ((t * n) ** 2, "390"), "yours returned a tuple of 2"),
+    (lambda t, n: ((t * n) ** 2, 2 * t * n * (t + n)), "you gave (900, 780), expected (900, 390)"),
+])
+def test_counts_are_told_apart(answer, words):
+    report = check(COST, {**COST.styles[0].functions, "pairs": answer})
+    assert report.outcome == "wrong" and words in report.message
+
+
+def test_counts_may_be_tensors_arrays_or_whole_floats():
+    right = COST.styles[0].functions
+    for kind in (torch.tensor, np.array, list, lambda pair: tuple(map(float, pair))):
+        answer = {**right, "pairs": lambda t, n, kind=kind: kind(right["pairs"](t, n))}
+        assert check(COST, answer).outcome == "right"
+
+
+def test_where_it_is_wrong_is_said():
+    right = SPATIAL.styles[1].functions
+
+    def half_the_cls(x, weights, t, heads):
+        out = right["spatial_attention"](x, weights, t, heads)
+        return torch.cat([out[:, :1] / 2, out[:, 1:]], dim=1)
+
+    def second_clip(x, weights, t, heads):
+        out = right["spatial_attention"](x, weights, t, heads)
+        return torch.cat([out[:1], out[1:] * 2])
+
+    message = check(SPATIAL, {**right, "spatial_attention": half_the_cls}).message
+    assert "wrong: CLS; right: patches of frame 0, patches of frame 1, patches of frame 2" in message
+    assert "wrong: clip 1; right: clip 0" in check(SPATIAL, {**right, "spatial_attention": second_clip}).message
+
+
+def test_a_mistake_that_shows_in_one_check_only_is_named_for_that_check():
+    right, broken = SPATIAL.styles[0].functions, next(m for m in SPATIAL.mutants if m.name == "copies summed")
+
+    def two_mistakes(x, weights, t, heads):
+        if len(x) == 2 and t == 1:
+            return x * 0
+        return broken.functions["spatial_attention"](x, weights, t, heads)
+
+    report = check(SPATIAL, {**right, "spatial_attention": two_mistakes})
+    assert report.mistake == "copies summed"
+    assert report.message.startswith("In that check your answer is the one you get from this mistake: ")
+
+
+def test_a_report_is_the_same_twice():
+    for mutant in BLOCK.mutants[:3]:
+        first, second = (check(BLOCK, mutant.functions) for _ in range(2))
+        assert repr(first) == repr(second) and first._repr_html_() == second._repr_html_()
+
+
+def test_html_escapes_what_learners_write():
+    def falls(x, t):
+        raise ValueError("<script>alert(1)</script>")
+
+    page = there(falls)._repr_html_()
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert '<th scope="col"' in page and "crashed" in page
+
+
+def test_the_answer_meets_fresh_tensors_every_time():
+    seen = []
+
+    def keeps(x, t):
+        seen.append(x)
+        return tubes(x, t)
+
+    assert there(keeps).outcome == "right"
+    assert len({id(x) for x in seen}) == len(seen)
+    assert all(isinstance(x, torch.Tensor) and x.dtype == torch.float32 for x in seen)
+    assert sys.getrecursionlimit() >= 1000

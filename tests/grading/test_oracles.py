@@ -1,0 +1,112 @@
+"""The oracles, written in loops, against the package's own modules; and how far apart the two are kept."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from einops import rearrange
+
+import videoformer_edu.grading
+from videoformer_edu.attention import MultiHeadAttention, SpatialAttention
+from videoformer_edu.attention.patterns import Full, Spatial, Temporal
+from videoformer_edu.cost import attention_macs
+from videoformer_edu.grading.check import prepare
+from videoformer_edu.grading.edge import to_torch
+from videoformer_edu.grading.sheets import load
+from videoformer_edu.models import DividedSpaceTimeBlock
+from videoformer_edu.tokens import Grid
+
+TUBES, SPATIAL, BLOCK, COST = load("04").exercises
+GRADING = Path(videoformer_edu.grading.__file__).parent
+
+
+def part(weights, prefix):
+    return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def by_package(case):
+    inputs = to_torch(case.inputs)
+    x, weights, heads = inputs["x"], inputs["weights"], inputs["heads"]
+    width = x.shape[-1]
+    if case.function == "multi_head":
+        module = MultiHeadAttention(width=width, heads=heads)
+        module.load_state_dict(part(weights, f"{inputs['name']}."))
+        return module(x)
+    grid = Grid(inputs["t"], 1, (x.shape[1] - 1) // inputs["t"])
+    if case.function == "spatial_attention":
+        module = SpatialAttention(width=width, heads=heads)
+        module.load_state_dict(part(weights, "spatial_attention."))
+    else:
+        module = DividedSpaceTimeBlock(width=width, heads=heads, mlp_ratio=len(weights["mlp.0.bias"]) / width)
+        module.load_state_dict(weights)
+    return module(x, grid)
+
+
+@pytest.mark.parametrize("exercise", [SPATIAL, BLOCK], ids=lambda exercise: exercise.id)
+def test_attention_and_block_agree_with_the_package(exercise):
+    for case, expected in zip(*prepare(exercise, 0), strict=True):
+        with torch.no_grad():
+            ours = by_package(case).numpy()
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=5e-6, err_msg=case.name)
+
+
+def test_tubes_agree_with_the_patterns_groups():
+    for case, expected in zip(*prepare(TUBES, 0), strict=True):
+        if case.function == "to_tubes":
+            x, t = case.inputs["x"], case.inputs["t"]
+            groups = Temporal().groups(Grid(t, 1, x.shape[1] // t)).numpy()  # (n, t)
+            np.testing.assert_array_equal(x[:, groups].reshape(expected.shape), expected)
+        else:
+            tubes, b = case.inputs["tubes"], case.inputs["b"]
+            np.testing.assert_array_equal(rearrange(tubes, "(b n) t d -> b (t n) d", b=b), expected)
+
+
+@pytest.mark.parametrize(("t", "n", "d"), [(3, 10, 12), (8, 196, 768), (5, 7, 24), (1, 2, 3)])
+def test_costs_agree_with_the_package(t, n, d):
+    from videoformer_edu.grading.sheets.s04_timesformer.cost import oracle_macs, oracle_pairs
+
+    grid = Grid(t, 1, n)
+    joint, along, across = (pattern.pairs(grid) for pattern in (Full(), Temporal(), Spatial()))
+    if grid.l < 100:
+        assert oracle_pairs(t, n).tolist() == [joint, along + across]
+    divided = attention_macs(grid.l, along, d) + attention_macs(grid.l, across, d) + grid.l * d * d
+    assert oracle_macs(t, n, d).tolist() == [attention_macs(grid.l, joint, d), divided]
+
+
+def test_cases_can_not_hide_an_exchanged_axis():
+    """All sizes of a case differ, and scores stay where a softmax is soft."""
+    for case in prepare(BLOCK, 0)[0]:
+        b, s, d = case.inputs["x"].shape
+        t, heads = case.inputs["t"], case.inputs["heads"]
+        n = (s - 1) // t
+        assert len({b, t, n, d, heads, len(case.inputs["weights"]["mlp.0.bias"])}) == 6
+    case = prepare(SPATIAL, 0)[0][0]
+    x, weights = torch.tensor(case.inputs["x"]), to_torch(case.inputs["weights"])
+    module = MultiHeadAttention(width=12, heads=4)
+    module.load_state_dict(part(weights, f"{case.inputs['name']}."))
+    q, k, _ = rearrange(module.qkv(x), "g l (three h e) -> three g h l e", three=3, h=4)
+    shares = (q @ k.transpose(-2, -1) / 3**0.5).softmax(-1)
+    assert shares.max(-1).values.mean() < 0.7
+
+
+def test_grading_imports_no_model_and_no_solution():
+    for path in GRADING.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+            for imported in names:
+                assert not imported.startswith("solutions"), path
+                ours = imported.startswith("videoformer_edu")
+                assert not ours or imported.startswith("videoformer_edu.grading"), path
+
+
+@pytest.mark.slow
+def test_nothing_of_the_package_but_grading_is_loaded():
+    program = ("import sys; from videoformer_edu.grading import sheet; sheet('04'); "
+               "print(*(m for m in sys.modules if m.startswith('videoformer_edu.')))")
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded and all(module.startswith("videoformer_edu.grading") for module in loaded)

@@ -1,0 +1,162 @@
+"""Sheet 04 as a learner meets it: what it states, unsolved, solved, half solved, and its hints and answers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from videoformer_edu.authoring.answers import answer_lines
+from videoformer_edu.authoring.source import Job, compose
+from videoformer_edu.grading import kept, notebook, sheet
+from videoformer_edu.grading.sheets import load
+
+ROOT = Path(__file__).parents[2]
+SHEET = load("04")
+SOURCE = (ROOT / "solutions" / "source" / "04_timesformer.py").read_text(encoding="utf-8")
+SOLVED, UNSOLVED = (compose(Job(ROOT, kind, "04_timesformer")) for kind in ("solution", "exercise"))
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setattr(kept, "session", {})
+    monkeypatch.setenv(kept.VARIABLE, "")
+
+
+def code(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def run(cells):
+    """Run the cells of a sheet one after the other; returns its names, the last line's value as `_`."""
+    names = {}
+    for source in cells[:-1]:
+        exec(compile(source, "<sheet>", "exec"), names)
+    names["_"] = eval(compile(cells[-1], "<sheet>", "eval"), names)
+    return names
+
+
+def words(text):
+    return " ".join(re.sub(r"^(# ?)?(> ?)?", "", line).strip() for line in text.splitlines()).split()
+
+
+@pytest.mark.parametrize("exercise", SHEET.exercises, ids=lambda exercise: exercise.id)
+def test_the_statement_says_what_the_spec_says(exercise):
+    wanted = " ".join(words(exercise.statement()))
+    assert wanted in " ".join(words(SOURCE))
+    assert f"| {exercise.id} | {exercise.title} | {exercise.minutes} | {exercise.points} |" in SOURCE
+
+
+def test_facts_of_the_sheet():
+    assert [exercise.id for exercise in SHEET.exercises] == ["04.1", "04.2", "04.3", "04.4"]
+    assert sum(exercise.points for exercise in SHEET.exercises) == 100
+    minutes = sum(exercise.minutes for exercise in SHEET.exercises)
+    assert 35 <= minutes <= 60 and f"**Time:** {minutes} minutes" in SOURCE
+
+
+def test_every_function_has_one_answer_cell_with_the_signature_of_the_spec():
+    tags = [tag for cell in SOLVED.cells for tag in cell.metadata.get("tags", []) if tag.startswith("answer:")]
+    for exercise in SHEET.exercises:
+        for name in exercise.functions:
+            assert tags.count(f"answer:{name}") == 1
+            assert SOURCE.count(f"def {exercise.signature(name)}:\n") == 1
+
+
+def test_no_cell_is_long_and_hints_wait_to_be_asked_for():
+    for cells in (SOLVED, UNSOLVED):
+        assert max(len(source.splitlines()) for source in code(cells)[1:]) <= 20
+        for number in range(1, 5):
+            assert f"# ex{number}.hint()\n# ex{number}.solution()" in code(cells)
+
+
+def test_unsolved_it_runs_to_its_end_and_scores_nothing(capsys):
+    names = run(code(UNSOLVED))
+    assert (names["_"].points, names["_"].percent) == (0, 0)
+    assert {row[2] for row in names["_"].rows} == {"not attempted"}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_solved_it_scores_everything_and_is_the_real_block(capsys):
+    names = run(code(SOLVED))
+    assert (names["_"].points, names["_"].percent) == (100, 100)
+    out = capsys.readouterr()
+    assert out.err == ""
+    for said in ("the same as the package's module: True", "changed: CLS True | patches by frame [0, 0, 4]",
+                 "agree to 1e-5: True", "name the same directions: True", "right on more than 70 % of 64 clips: True",
+                 "the package finds the crossing at 11 frames", "tube 0 ['t0·sky', 't1·sky']"):
+        assert said in out.out
+
+
+ANSWERS = [i for i, source in enumerate(code(SOLVED)) if source != code(UNSOLVED)[i]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unsolved", "raises"])
+@pytest.mark.parametrize("number", ANSWERS)
+def test_with_one_answer_missing_or_failing_it_still_runs_to_its_end(number, kind):
+    cells = code(SOLVED)
+    if kind == "unsolved":
+        cells[number] = code(UNSOLVED)[number]
+    else:
+        cells[number] = code(UNSOLVED)[number].replace("...  # your code here", "raise RuntimeError('not today')")
+    table = run(cells)["_"]
+    assert 0 < table.points < 100 and len(table.rows) == 4
+
+
+def test_the_answers_stand_in_the_solution_only():
+    lines = [line for source in re.split(r"^# %%.*$", SOURCE, flags=re.M) for line in answer_lines(source)]
+    assert len(lines) >= 15
+    exercise = "\n".join(cell.source for cell in UNSOLVED.cells)
+    assert [line for line in lines if len(line) > 30 and line in exercise] == []
+
+
+def test_hints_come_one_after_the_other_and_begin_again():
+    ex = sheet("04").exercise(2)
+    said = [repr(ex.hint()) for _ in range(4)]
+    assert [line.split(":")[0] for line in said] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 1 of 3"]
+    assert said[0] == said[3] and len(set(said)) == 3
+
+
+def test_the_solution_is_read_from_the_solved_sheet(tmp_path, monkeypatch):
+    folder = tmp_path / "solutions"
+    folder.mkdir()
+    (folder / "04_timesformer.ipynb").write_text(json.dumps(SOLVED), encoding="utf-8")
+    (tmp_path / "exercises").mkdir()
+    monkeypatch.chdir(tmp_path / "exercises")
+    said = sheet("04").exercise("04.2").solution()
+    assert "def multi_head(x, weights, name, heads):" in said.code and "repeat_interleave(t, dim=0)" in said.code
+    assert "def to_tubes" not in said.code
+    assert "<pre>" in said._repr_html_() and "def spatial_attention" in repr(said)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"cells": [{}]}'])
+def test_without_a_solved_sheet_it_says_where_to_look(tmp_path, monkeypatch, content):
+    path = tmp_path / "04_timesformer.ipynb"
+    path.write_text(content)
+    for there in (path, None):
+        monkeypatch.setattr(notebook, "solved_sheet", lambda slug, there=there: there)
+        assert "solutions/04_timesformer.ipynb" in repr(sheet("04").exercise(1).solution())
+
+
+def test_a_failing_block_points_to_the_exercises_it_stands_on():
+    ex1, _, ex3, _ = sheet("04")
+    report = ex3.check(lambda x, weights, t, heads: x * 1.5)
+    assert "builds on 04.1 and 04.2, which are not right yet" in report.message
+    ex1.check(*ex1.spec.styles[0].functions.values())
+    assert ex1.solved and not ex3.solved
+    assert "builds on 04.2, which is not right yet" in ex3.check(lambda x, weights, t, heads: x.view(-1)).message
+    named = ex3.check(ex3.spec.mutants[0].functions["divided_block"]).message
+    assert named.startswith(ex3.spec.mutants[0].sentence) and "builds on" not in named
+
+
+def test_wrong_use_is_explained():
+    ex = sheet(4).exercise(1)
+    with pytest.raises(TypeError, match=r"check\(to_tubes, from_tubes\); got 3"):
+        ex.check(1, 2, 3)
+    with pytest.raises(KeyError, match="there are: 04"):
+        sheet("77")
+    with pytest.raises(KeyError, match="04.1, 04.2, 04.3, 04.4"):
+        sheet("04").exercise(9)
+    assert repr(ex).startswith("Exercise 04.1 Frames to tubes and back: to_tubes(x, t), from_tubes(tubes, b)")
+    assert repr(sheet("04")) == "Sheet 04 Build a divided space-time block: 4 exercises"

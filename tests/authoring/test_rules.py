@@ -114,7 +114,14 @@ def test_a_lesson_without_its_end_is_found(cells, message):
     assert len(problems) == 1 and message in problems[0]
 
 
+def test_the_installation_cell_does_not_count_as_written():
+    bootstrap = code(tags=["bootstrap"])
+    assert found(rules.lesson_shape, TITLE, bootstrap, AIMS, *[code()] * 56, EXERCISES, SUMMARY) == []
+    assert found(rules.lesson_shape, TITLE, AIMS, *[code()] * 57, EXERCISES, SUMMARY) == [
+        "61 written cells, expected 35 to 60"]
+
+
 def test_a_short_lesson_without_objectives_is_found():
     problems = found(rules.lesson_shape, text("Title"), text("Hm."), text("Hm."), AIMS, EXERCISES, SUMMARY)
     assert len(problems) == 3
-    assert "6 cells" in problems[0] and "title" in problems[1] and "objectives" in problems[2]
+    assert "6 written cells" in problems[0] and "title" in problems[1] and "objectives" in problems[2]

@@ -121,8 +121,9 @@ def repeatable(notebook: NotebookNode) -> Iterator[str]:
 
 def lesson_shape(notebook: NotebookNode) -> Iterator[str]:
     """35 to 60 cells; what you will be able to do first; last an exercise pointer and a summary of three lines."""
-    if len(notebook.cells) not in LESSON_CELLS:
-        yield f"{len(notebook.cells)} cells, expected {LESSON_CELLS.start} to {LESSON_CELLS.stop - 1}"
+    written = sum("bootstrap" not in tags(cell) for cell in notebook.cells)
+    if written not in LESSON_CELLS:
+        yield f"{written} written cells, expected {LESSON_CELLS.start} to {LESSON_CELLS.stop - 1}"
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     if not re.match(r"# \S", prose[0]):
         yield "the first cell does not begin with the title, `# ...`"

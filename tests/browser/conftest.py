@@ -68,15 +68,13 @@ def latencies(album):
 
 @pytest.fixture
 def open_notebook(lab, browser):
-    """Opens a notebook of the copied course; its page is closed and its kernel ended afterwards."""
-    pages = []
+    """Opens a notebook of the copied course, and closes it after the test."""
+    notebooks = []
 
     def open_(file: str) -> Notebook:
-        pages.append(browser.new_page())
-        return Notebook(pages[-1], lab, file)
+        notebooks.append(Notebook(browser.new_page(), lab, file))
+        return notebooks[-1]
 
     yield open_
-    for page in pages:
-        page.unroute_all(behavior="ignoreErrors")
-        page.close()
-    lab.end_kernels()
+    for notebook in notebooks:
+        notebook.close()

@@ -65,14 +65,6 @@ class Lab:
     def url(self, file: str) -> str:
         return f"http://127.0.0.1:{self.port}/lab/tree/{file}?reset&token={self.token}"
 
-    def end_kernels(self) -> None:
-        """Two cores are not enough for the kernels of closed notebooks."""
-        with self._request("api/sessions") as answer:
-            sessions = json.load(answer)
-        for session in sessions:
-            with self._request(f"api/sessions/{session['id']}", "DELETE"):
-                pass
-
     def stop(self) -> None:
         try:
             with self._request("api/shutdown", "POST"):

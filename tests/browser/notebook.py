@@ -13,7 +13,7 @@ NOISE = (
     re.compile(r"Failed to load resource: .* 404 .*/(api/contents|lab/api)/"),  # asks for settings that nobody saved
 )
 BROKEN = ("Click to show javascript error", "Error displaying widget", "Loading widget...")
-RUN_SECONDS = 180
+RUN_SECONDS = 300
 
 CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => {
     const outputs = cell.model.type === 'code' ? cell.model.outputs.toJSON() : [];
@@ -35,7 +35,7 @@ class Notebook:
     """`console`: errors that the page reported; `foreign`: addresses outside this machine that it asked for."""
 
     def __init__(self, page: Page, lab: Lab, file: str):
-        self.page, self.file = page, file
+        self.page, self.lab, self.file = page, lab, file
         self.console: list[str] = []
         self.foreign: list[str] = []
         page.on("console", self._hear)
@@ -56,6 +56,12 @@ class Notebook:
         else:
             self.foreign.append(route.request.url)
             route.abort()
+
+    def close(self) -> None:
+        """End the kernel and leave: two cores are not enough for the kernels of notebooks that nobody looks at."""
+        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        self.page.unroute_all(behavior="ignoreErrors")
+        self.page.close()
 
     def cells(self) -> list[dict]:
         return self.page.evaluate(CELLS)
@@ -90,7 +96,7 @@ class Notebook:
 
     def broken(self) -> list[str]:
         """Texts on the page that say that something was not drawn."""
-        text = " ".join(self.outputs().all_inner_texts())
+        text = " ".join(self.outputs().all_text_contents())
         return [words for words in BROKEN if words in text]
 
     def pictures(self) -> list[dict]:

@@ -4,8 +4,9 @@ import json
 
 import nbformat
 import pytest
-from controls import SLOWEST, explorers
+from controls import explorers
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from notebook import Notebook
 
 CLIP = """
 import numpy as np, torch
@@ -13,18 +14,42 @@ from videoformer_edu.widgets import attention_explorer
 t, h, w, heads = 3, 2, 4, 2
 torch.manual_seed(0)
 frames = torch.randint(0, 255, (t, 1, 1, 3)).expand(t, 16, 32, 3).byte().numpy()
-maps = {name: (3 * torch.randn(heads, 25, 25)).softmax(-1)[:, :, 1:].unflatten(-1, (t, h, w)) for name in ("one", "two")}
+shares = lambda: (3 * torch.randn(heads, 25, 25)).softmax(-1)[:, :, 1:].unflatten(-1, (t, h, w))
+maps = {"one": shares(), "two": shares()}
 maps["no CLS"] = torch.eye(24).unflatten(-1, (t, h, w))[None]
 """
-SHOW = 'attention_explorer(frames, maps, title="Small clip", alt="Three frames", start=(1, 0, 2))'
+SHOW = 'attention_explorer(frames, maps, title="{title}", alt="Three frames", start=(1, 0, 2))'
 COST = "from videoformer_edu.widgets import cost_explorer\ncost_explorer()"
 
 
-def write(lab, name, *cells):
-    notebook = new_notebook(cells=[new_markdown_cell("# A test"), *map(new_code_cell, cells)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, lab.folder / name)
-    return name
+TITLES = ("Keys", "Words", "CLS", "Twice", "Twice", "Dark")
+NUMBERS = "import json; print(json.dumps({k: m.double().mean(0).flatten(1).tolist() for k, m in maps.items()}))"
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, browser):
+    """One notebook with an explorer for each test, run from its menu."""
+    cells = [CLIP, *(SHOW.format(title=title) for title in TITLES), NUMBERS, COST]
+    written = new_notebook(cells=[new_markdown_cell("# A test"), *map(new_code_cell, cells)])
+    written.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(written, lab.folder / "explorers.ipynb")
+    opened = Notebook(browser.new_page(), lab, "explorers.ipynb")
+    opened.run_all()
+    opened.look_at_everything()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def find(notebook, latencies):
+    """The page explorers of one title; afterwards nothing may have gone wrong on the page."""
+
+    def find_(title):
+        return [explorer for explorer in explorers(notebook.page, "test", latencies)
+                if explorer.root.get_attribute("id") == f"attention-{title.lower()}"]
+
+    yield find_
+    assert_clean(notebook)
 
 
 def assert_clean(notebook):
@@ -34,164 +59,141 @@ def assert_clean(notebook):
     assert notebook.foreign == []
 
 
-@pytest.fixture
-def run(lab, open_notebook):
-    def run_(name, *cells):
-        notebook = open_notebook(write(lab, name, *cells))
-        notebook.run_all()
-        notebook.look_at_everything()
-        return notebook
-
-    return run_
-
-
-def test_page_explorer(run, latencies, album):
-    notebook = run("page.ipynb", CLIP, SHOW)
-    (explorer,) = explorers(notebook.page, "small clip", latencies)
-    root, page = explorer.root, notebook.page
+def test_page_explorer(find, album):
+    (explorer,) = find("Keys")
+    root, page = explorer.root, explorer.page
     stage, sentence = root.locator(".vfe-stage"), root.locator(".vfe-sentence")
     asked = lambda: int(root.get_attribute("data-query"))  # noqa: E731
 
     assert root.locator(".vfe-still").is_hidden() and root.locator("canvas").count() == 3
     assert asked() == (1 * 2 + 0) * 4 + 2
-    assert sentence.inner_text().startswith("Frame 2, row 1, column 3 looks most at ")
-    assert explorer.press(stage, "ArrowRight", "ArrowDown", "PageUp", "]", "[", timed=True)
+    assert sentence.text_content().startswith("Frame 2, row 1, column 3 looks most at ")
+    assert explorer.press(stage, "ArrowRight", "ArrowDown", "PageUp", "]", "[")
     assert asked() == (0 * 2 + 1) * 4 + 3
     for key in ("ArrowRight", "ArrowDown", "PageUp"):  # the end of the row, of the column, of the clip
         page.keyboard.press(key)
     assert asked() == (0 * 2 + 1) * 4 + 3
-    assert explorer.press(stage, *["ArrowLeft", "ArrowUp", "PageDown", "ArrowRight", "ArrowDown", "PageUp"] * 2, timed=True)
+    explorer.time(stage, *["ArrowLeft", "ArrowUp", "PageDown", "ArrowRight", "ArrowDown", "PageUp"] * 2)
 
     before = explorer.picture()
-    box = root.locator("canvas").nth(2).bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 1.5 / 4, box["y"] + box["height"] * 0.5 / 2)
+    explorer.click(2, 1.5 / 4, 0.5 / 2)
     assert explorer.changed(before) and asked() == (2 * 2 + 0) * 4 + 1
-    assert sentence.inner_text().startswith("Frame 3, row 1, column 2 ")
+    assert sentence.text_content().startswith("Frame 3, row 1, column 2 ")
     assert explorer.press(stage, "ArrowRight"), "a click leaves the keys with the picture"
+    box = root.locator("canvas").nth(2).bounding_box()
     page.mouse.move(box["x"] + 3, box["y"] + 3)
-    assert "Under the pointer: frame 3, row 1, column 1" in root.locator(".vfe-hint").inner_text()
+    assert "Under the pointer: frame 3, row 1, column 1" in root.locator(".vfe-hint").text_content()
     root.screenshot(path=album / "explorer-page.png")
 
     names = [name for name, _ in explorer.controls()]
     assert [name.split(".")[0] for name in names] == [
-        "attention map", "head", "overlay strength", "let CLS look", "Small clip"]
+        "attention map", "head", "overlay strength", "let CLS look", "Keys"]
     for name, control in explorer.controls():
         assert explorer.move(control), f"{name} changed nothing"
-    assert_clean(notebook)
 
 
-def test_page_explorer_says_what_the_payload_says(run, latencies):
-    """The sentence and the shares of the frames, against the numbers computed by Python."""
-    numbers = 'import json; print(json.dumps({k: m.double().mean(0).flatten(1).tolist() for k, m in maps.items()}))'
-    notebook = run("words.ipynb", CLIP, SHOW, numbers)
-    (explorer,) = explorers(notebook.page, "words", latencies)
-    table = json.loads(notebook.outputs().last.inner_text())
+def test_page_explorer_says_what_the_kernel_computed(find, notebook):
+    """The sentence and the shares of the frames, against the numbers that Python prints."""
+    (explorer,) = find("Words")
+    table = json.loads(next(text for text in notebook.outputs().all_text_contents() if text.startswith("{")))
     root = explorer.root
     for number, (name, rows) in enumerate(table.items()):
         root.locator("select").first.select_option(str(number))
         cls = len(rows) - 24
         for q in range(24):
             column, row, frame = q % 4, q // 4 % 2, q // 8
-            box = root.locator("canvas").nth(frame).bounding_box()
-            notebook.page.mouse.click(box["x"] + box["width"] * (column + 0.5) / 4,
-                                      box["y"] + box["height"] * (row + 0.5) / 2)
+            explorer.click(frame, (column + 0.5) / 4, (row + 0.5) / 2)
             shares = rows[q + cls]
             best = max(range(24), key=shares.__getitem__)
-            words = root.locator(".vfe-sentence").inner_text()
+            words = root.locator(".vfe-sentence").text_content()
             where = f"frame {best // 8 + 1}, row {best // 4 % 2 + 1}, column {best % 4 + 1}"
             assert f"Frame {frame + 1}, row {row + 1}, column {column + 1} looks most at {where}" in words, name
             said = float(words.split(": ")[1].split(" %")[0])
             assert abs(said - 100 * shares[best]) <= 0.7
-            labels = [text.split("· ")[1] for text in root.locator(".vfe-label").all_inner_texts()]
+            labels = [text.split("· ")[1] for text in root.locator(".vfe-label").all_text_contents()]
             percents = [int(text.removesuffix(" %")) for text in labels]
             for i, percent in enumerate(percents):
                 assert abs(percent - 100 * sum(shares[8 * i:8 * i + 8])) < 1.2
-            rest = root.locator(".vfe-cls").inner_text()
+            rest = root.locator(".vfe-cls").text_content()
             assert sum(percents) + int((rest.split("· ") + ["0 %"])[1].removesuffix(" %")) == 100
-    assert_clean(notebook)
 
 
-def test_cls_looks_and_says_where_it_takes_no_part(run, latencies):
-    notebook = run("cls.ipynb", CLIP, SHOW)
-    (explorer,) = explorers(notebook.page, "cls", latencies)
+def test_cls_looks_and_says_where_it_takes_no_part(find, notebook):
+    (explorer,) = find("CLS")
+    cells = len(notebook.cells())
     stage, sentence = explorer.root.locator(".vfe-stage"), explorer.root.locator(".vfe-sentence")
     assert explorer.press(stage, "c")
-    assert sentence.inner_text().startswith("CLS looks most at frame ")
+    assert sentence.text_content().startswith("CLS looks most at frame ")
     assert explorer.root.locator(".vfe-cls").get_attribute("aria-pressed") == "true"
     explorer.root.locator("select").first.select_option("2")
-    assert sentence.inner_text() == "CLS takes no part in this attention (no CLS); choose a patch."
+    assert sentence.text_content() == "CLS takes no part in this attention (no CLS); choose a patch."
     assert explorer.press(stage, "c")
-    assert sentence.inner_text() == "Frame 2, row 1, column 3 looks most at frame 2, row 1, column 3 (itself): 100 %."
-    assert len(notebook.cells()) == 3, "a key meant for the explorer reached the notebook"
-    assert_clean(notebook)
+    assert sentence.text_content() == "Frame 2, row 1, column 3 looks most at frame 2, row 1, column 3 (itself): 100 %."
+    explorer.page.keyboard.press("x")  # would cut the cell
+    assert len(notebook.cells()) == cells, "a key meant for the explorer reached the notebook"
 
 
-def test_shown_twice_both_live_and_apart(run, latencies):
-    notebook = run("twice.ipynb", CLIP, SHOW, SHOW)
-    first, second = explorers(notebook.page, "twice", latencies)
+def test_shown_twice_both_live_and_apart(find):
+    first, second = find("Twice")
     before = second.picture()
     assert first.picture() == before
     assert first.press(first.root.locator(".vfe-stage"), "ArrowRight")
     assert second.picture() == before
     assert second.press(second.root.locator(".vfe-stage"), "ArrowLeft")
+
+
+def test_kernel_explorer(notebook, latencies, album):
+    explorer = explorers(notebook.page, "test", latencies)[-1]
+    assert explorer.kind == "kernel" and explorer.root.locator("img[alt]").is_visible()
+    controls = explorer.controls()
+    assert [name for name, _ in controls] == ["frames8", "resolution224 × 224", "patch16 × 16", "width768 (B)"]
+    for name, control in controls:
+        assert explorer.move(control), f"{name} changed nothing"
+    explorer.time(controls[0][1], *["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"] * 3)
+    assert explorer.root.locator("img").get_attribute("alt").startswith("Multiply-adds against frames")
+    explorer.root.screenshot(path=album / "explorer-kernel.png")
     assert_clean(notebook)
 
 
-def test_page_explorer_in_the_dark(run, latencies, album):
-    notebook = run("dark.ipynb", CLIP, SHOW)
-    notebook.page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+@pytest.fixture
+def dark(notebook):
+    change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${theme}`})"
+    notebook.page.evaluate(change, "Dark")
     notebook.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    (explorer,) = explorers(notebook.page, "dark", latencies)
-    explorer.root.locator(".vfe-stage").focus()
-    explorer.root.screenshot(path=album / "explorer-page-dark.png")
+    yield
+    notebook.page.evaluate(change, "Light")
+    notebook.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'true'")
+
+
+def test_explorers_are_readable_in_the_dark(find, notebook, latencies, dark, album):
+    (explorer,) = find("Dark")
     brightness = """node => { const [r, g, b] = getComputedStyle(node).color.match(/\\d+/g).map(Number);
         return (r + g + b) / 3; }"""
     for place in (".vfe-title", ".vfe-sentence", ".vfe-label", "select"):
         assert explorer.root.locator(place).first.evaluate(brightness) > 150, f"{place} is dark on dark"
-    assert_clean(notebook)
-    notebook.page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    explorer.root.locator(".vfe-stage").focus()
+    explorer.root.screenshot(path=album / "explorer-page-dark.png")
+    kernel = explorers(notebook.page, "test", latencies)[-1]
+    for place in ("p", "td", "th"):
+        assert kernel.root.locator(place).last.evaluate(brightness) > 150, f"{place} is dark on dark"
+    kernel.root.screenshot(path=album / "explorer-kernel-dark.png")
 
 
-def test_kernel_explorer(run, latencies, album):
-    notebook = run("kernel.ipynb", COST)
-    (explorer,) = explorers(notebook.page, "cost explorer", latencies)
-    assert explorer.root.locator("img[alt]").is_visible()
-    controls = explorer.controls()
-    assert len(controls) == 4
-    explorer.root.screenshot(path=album / "explorer-kernel.png")
-    for name, control in controls:
-        assert explorer.move(control), f"{name} changed nothing"
-    assert explorer.press(controls[0][1], *["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"] * 3, timed=True)
-    assert explorer.root.locator("img").get_attribute("alt").startswith("Multiply-adds against frames")
-    assert_clean(notebook)
-
-
-def test_not_trusted_and_not_run_shows_the_still_pictures(lab, run, open_notebook, album):
+def test_not_trusted_and_not_run_shows_the_still_pictures(lab, notebook, open_notebook, album):
     """A notebook as it was cloned: its outputs were made elsewhere, and JupyterLab runs no script of theirs."""
-    notebook = run("made_here.ipynb", CLIP, SHOW, COST)
     notebook.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
-    saved = nbformat.read(lab.folder / "made_here.ipynb", as_version=4)
+    saved = nbformat.read(lab.folder / "explorers.ipynb", as_version=4)
     saved.cells[0].source = "# As cloned"  # its signature no longer fits
     nbformat.write(saved, lab.folder / "as_cloned.ipynb")
 
     cloned = open_notebook("as_cloned.ipynb")
     cloned.look_at_everything()
     pictures = cloned.pictures()
-    assert [(p["drawn"], p["visible"]) for p in pictures] == [(True, True)] * 2
-    assert pictures[0]["alt"] == "Three frames" and pictures[1]["alt"].startswith("Multiply-adds")
-    text = " ".join(cloned.outputs().all_inner_texts())
+    assert [(p["drawn"], p["visible"]) for p in pictures] == [(True, True)] * (len(TITLES) + 1)
+    assert {p["alt"] for p in pictures[:-1]} == {"Three frames"} and pictures[-1]["alt"].startswith("Multiply-adds")
+    text = " ".join(cloned.outputs().all_text_contents())
     assert "a still picture: run this cell to click" in text and "run this cell to move the controls" in text
     assert "function" not in text and ".vfe-" not in text, "script or style shows as text"
     cloned.photograph(album, "not-trusted")
     assert cloned.broken() == [] and cloned.foreign == [] and cloned.console == []
-
-
-def test_latency(latencies):
-    """Asks for the aims on a free machine, and for their class on a busy one; runs after what it judges."""
-    rows = latencies.rows()
-    assert {row["kind"] for row in rows} == set(SLOWEST)
-    for row in rows:
-        assert row["median_ms"] <= SLOWEST[row["kind"]], row

@@ -18,7 +18,8 @@ from videoformer_edu.widgets.kernel import KernelExplorer, choice_slider
 FRAMES = (1, 2, 4, 8, 16, 32, 64, 96, 128)
 IMAGE_SIZES = (224, 320, 448)
 PATCH_SIZES = (8, 16, 32)
-WIDTHS = {192: 3, 384: 6, 768: 12}  # width -> heads: ViT-Ti, S, B, 12 blocks each
+WIDTHS = {192: 3, 384: 6, 768: 12}  # width -> heads, 12 blocks each
+SIZES = {192: "Ti", 384: "S", 768: "B"}  # as the ViT of that width is called
 ATTENTIONS = {"joint": (JOINT, "-"), "divided": (DIVIDED, "--"), "space_only": (SPACE_ONLY, ":")}
 NAMES = {"joint": "joint", "divided": "divided", "space_only": "space only"}
 CROSSING_LIMIT = 512
@@ -30,7 +31,7 @@ def cost_explorer() -> KernelExplorer:
         "frames": choice_slider("frames", FRAMES, 8),
         "image_size": choice_slider("resolution", [(f"{s} × {s}", s) for s in IMAGE_SIZES], 224),
         "patch_size": choice_slider("patch", [(f"{s} × {s}", s) for s in PATCH_SIZES], 16),
-        "width": choice_slider("width", [(f"{d}, {heads} heads", d) for d, heads in WIDTHS.items()], 768),
+        "width": choice_slider("width", [(f"{d} ({SIZES[d]})", d) for d in WIDTHS], 768),
     }
     return KernelExplorer(render, controls, title="What a TimeSformer of 12 blocks costs")
 

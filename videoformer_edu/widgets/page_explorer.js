@@ -125,9 +125,12 @@
         const row = Math.min(h - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * h)));
         return i * n + row * w + column;
       };
-      canvas.addEventListener("click", (event) => {
+      // At the press, not at the click: the notebook may scroll between press and release. It also takes the focus at
+      // the press, so the picture takes it back at the release.
+      canvas.addEventListener("pointerdown", (event) => {
+        if (event.button !== 0) return;
         choose(queryAt(event));
-        stage.focus({ preventScroll: true });
+        document.addEventListener("pointerup", () => stage.focus({ preventScroll: true }), { once: true });
       });
       canvas.addEventListener("pointermove", (event) => point(queryAt(event)));
       canvas.addEventListener("pointerleave", () => point(null));

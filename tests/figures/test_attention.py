@@ -1,0 +1,174 @@
+"""Pictures of attention draw the numbers that came in: which cell, which frame, which colour scale."""
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.patches import Rectangle
+
+from videoformer_edu.figures.attention import (
+    attention_matrix,
+    attention_on_frames,
+    similarity_grid,
+    tile_maps,
+    value_maps,
+)
+from videoformer_edu.figures.show import rasterise
+
+
+def images_of(axes):
+    return [np.ma.getdata(image.get_array()) for image in axes.get_images()]
+
+
+def texts_of(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def frames_of(t=3, height=8, width=20):
+    return torch.randint(0, 256, (t, height, width, 3), dtype=torch.uint8)
+
+
+def outlines(axes):
+    return {patch.get_xy() for patch in axes.patches if isinstance(patch, Rectangle)}
+
+
+# ------------------------------------------------------------------------------------------------------- matrices
+
+
+def test_matrix_puts_queries_in_rows_and_keys_in_columns():
+    weights = torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
+    axes = attention_matrix(weights, ["door", "grass"], key_names=["sky", "roof", "lawn"]).axes[0]
+    assert np.allclose(images_of(axes)[0], weights)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["door", "grass"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["sky", "roof", "lawn"]
+    assert texts_of(axes) == ["0.10", "0.20", "0.70", "0.50", "0.25", "0.25"]
+    assert "query" in axes.get_ylabel() and "key" in axes.get_xlabel()
+
+
+def test_matrix_colours_shares_from_zero_and_scores_around_zero():
+    weights = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
+    assert attention_matrix(weights, "ab").axes[0].get_images()[0].get_clim() == (0, 0.75)
+    scores = torch.tensor([[-3.0, 1.0], [0.0, 2.0]])
+    assert attention_matrix(scores, "ab", signed=True).axes[0].get_images()[0].get_clim() == (-3, 3)
+
+
+def test_matrix_writes_no_numbers_where_they_would_not_fit():
+    many = torch.full((9, 9), 1 / 9)
+    assert texts_of(attention_matrix(many, "abcdefghi").axes[0]) == []
+    assert len(texts_of(attention_matrix(many, "abcdefghi", numbers=True).axes[0])) == 81
+
+
+def test_matrix_numbers_can_be_read_on_their_cells():
+    axes = attention_matrix(torch.tensor([[0.0, 1.0]]), ["q"], key_names=["a", "b"]).axes[0]
+    assert [text.get_color() for text in axes.texts] == ["white", "black"]  # viridis: dark at 0, yellow at 1
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: attention_matrix(torch.rand(4, 2, 2), "ab"), r"weights \(q, k\), got the shape \(4, 2, 2\)"),
+    (lambda: attention_matrix(torch.rand(2, 3), "ab"), "2 key_names for 3"),
+    (lambda: attention_matrix(torch.rand(2, 2), "abc"), "3 names for 2"),
+    (lambda: attention_matrix(torch.tensor([[float("nan")]]), "a"), "NaN"),
+])
+def test_matrix_refuses_what_it_cannot_draw(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+# --------------------------------------------------------------------------------------------------------- frames
+
+
+def test_each_frame_gets_its_own_map_on_one_scale():
+    frames, looks = frames_of(), torch.rand(3, 2, 5)
+    looks[1, 0, 3] = 2.0
+    figure = attention_on_frames(frames, looks)
+    for i, axes in enumerate(figure.axes[:3]):
+        pixels, values = images_of(axes)
+        assert np.array_equal(pixels, frames[i])
+        assert np.allclose(values, looks[i])
+        assert axes.get_images()[1].get_clim() == (0, 2)
+        assert axes.get_title(loc="left") == f"t = {i}"
+
+
+def test_a_map_lies_over_the_whole_frame():
+    axes = attention_on_frames(frames_of(), torch.rand(3, 2, 5)).axes[0]
+    extents = {tuple(image.get_extent()) for image in axes.get_images()}
+    assert extents == {(0, 5, 2, 0)}  # left, right, bottom, top: row 0 is at the top
+
+
+def test_the_query_is_outlined_in_its_frame_row_and_column_alone():
+    axes = attention_on_frames(frames_of(), torch.rand(3, 2, 5), query=(2, 1, 4)).axes
+    assert [outlines(ax) for ax in axes[:3]] == [set(), set(), {(4, 1)}]
+
+
+def test_several_queries():
+    axes = attention_on_frames(frames_of(), torch.rand(3, 2, 5), query=[(0, 0, 3), (2, 1, 0)]).axes
+    assert [outlines(ax) for ax in axes[:3]] == [{(3, 0)}, set(), {(0, 1)}]
+
+
+def test_names_and_empty_places_in_the_last_row():
+    figure = attention_on_frames(frames_of(5), torch.rand(5, 2, 5), names=list("abcde"), columns=3)
+    drawn = [ax for ax in figure.axes if len(ax.get_images()) == 2]
+    assert [ax.get_title(loc="left") for ax in drawn] == list("abcde")
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: attention_on_frames(frames_of(2), torch.rand(3, 2, 5)), "2 frames but maps for 3"),
+    (lambda: attention_on_frames(frames_of().float(), torch.rand(3, 2, 5)), "uint8"),
+    (lambda: attention_on_frames(frames_of().permute(0, 3, 1, 2), torch.rand(3, 2, 5)), "permute"),
+    (lambda: attention_on_frames(frames_of(), torch.rand(3, 4, 2, 5)), "pick one picture and one head"),
+    (lambda: attention_on_frames(frames_of(), torch.rand(3, 2, 5), query=(2, 5, 1)), r"\(2, 5, 1\) is outside"),
+    (lambda: attention_on_frames(frames_of(), torch.rand(3, 2, 5), names=["a"]), "1 names for 3"),
+])
+def test_frames_refuse_what_they_cannot_draw(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+# ------------------------------------------------------------------------------------------------ maps side by side
+
+
+def test_tiles_lie_as_their_places_lie():
+    h, w = 2, 3
+    maps = torch.arange(h * w * h * w).reshape(h, w, h, w)
+    tiles = tile_maps(maps)
+    assert tiles.shape == (2 * 2 + 1, 3 * 3 + 2)
+    for i, j in np.ndindex(h, w):
+        assert np.array_equal(tiles[i * 3 : i * 3 + 2, j * 4 : j * 4 + 3], maps[i, j])
+    assert np.isnan(tiles[2]).all() and np.isnan(tiles[:, [3, 7]]).all()
+    assert np.isnan(tiles).sum() == tiles.size - maps.numel()
+
+
+def test_similarity_is_coloured_from_minus_one_to_one():
+    image = similarity_grid(torch.rand(2, 3, 2, 3)).axes[0].get_images()[0]
+    assert image.get_clim() == (-1, 1)
+
+
+def test_similarity_of_a_flat_table_says_how_to_reshape_it():
+    with pytest.raises(ValueError, match="similarity"):
+        similarity_grid(torch.rand(6, 6))
+    with pytest.raises(ValueError, match=r"reshape\(h, w, h, w\)"):
+        similarity_grid(torch.rand(2, 3, 3, 2))
+
+
+def test_value_maps_share_one_scale():
+    figure = value_maps({"a": torch.tensor([[1.0, 2.0]]), "b": torch.tensor([[-4.0, 0.0]])}, label="metres")
+    first, second = figure.axes[:2]
+    assert (first.get_title(loc="left"), second.get_title(loc="left")) == ("a", "b")
+    assert np.allclose(images_of(first)[0], [[1, 2]]) and np.allclose(images_of(second)[0], [[-4, 0]])
+    assert first.get_images()[0].get_clim() == second.get_images()[0].get_clim() == (-4, 2)
+    assert figure.axes[-1].get_ylabel() == "metres"
+    with pytest.raises(ValueError, match="no map"):
+        value_maps({}, label="metres")
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: attention_matrix(torch.rand(8, 8), [f"t{t}·{n}" for t in (0, 1) for n in ("sky", "roof", "lawn", "door")]),
+    lambda: attention_on_frames(frames_of(8, 32, 32), torch.rand(8, 4, 4)),
+    lambda: similarity_grid(torch.rand(4, 5, 4, 5)),
+    lambda: value_maps({"a": torch.rand(3, 4)}, label="x"),
+])
+def test_the_same_picture_twice_fits_the_page(draw):
+    torch.manual_seed(3)
+    first = rasterise(draw())
+    torch.manual_seed(3)
+    assert np.array_equal(np.asarray(first), np.asarray(rasterise(draw())))
+    assert 390 <= first.width <= 710  # 100 to 180 mm at 100 dots an inch

@@ -129,5 +129,14 @@ def test_style_is_applied_inside_and_leaves_no_trace():
     assert plt.rcParams["axes.titlesize"] == before
 
 
+@house_style()
+def test_titles_of_pictures_side_by_side_are_whole():
+    figure = new_figure(170, 60)
+    for axes in figure.subplots(1, 3):
+        axes.imshow(np.eye(5))
+        axes.set(title="Title", xlabel="below", ylabel="beside")
+    assert np.asarray(rasterise(figure))[0].min() == 255  # the first line of pixels is empty
+
+
 def test_page_is_white_where_nothing_is_drawn():
     assert rasterise(sample_figure()).getpixel((0, 0)) == (255, 255, 255)

@@ -1,0 +1,498 @@
+# %% [markdown]
+# # 00 · Start here: what will I be able to do, and is my machine ready?
+#
+# A video transformer reads a film as numbers and says what happens in it. This course builds the well-known ones
+# with you, block by block. In this first lesson you meet a real film as a tensor and find out, by measuring, what the
+# order of its frames is worth. It takes about 40 minutes. You need some PyTorch: tensors, shapes, indexing.
+#
+# ## You will be able to
+#
+# - **find** your way through the course, and check that your machine can run it
+# - **name** the axes of a clip and turn a film into what a model takes
+# - **say** what a token of a video is, and count tokens and pairs
+# - **show** by experiment that one frame says nothing about a direction of motion, and that two frames in order do
+# - **recognise** a data set in which the first frame gives the answer away
+
+# %% [markdown]
+# ## 1 · The course on one page
+#
+# Eleven lessons, each with one question. What is printed bold exists now; the rest is marked *not yet*. The minutes
+# are estimates for a first reading with all experiments.
+
+# %%
+from videoformer_edu.course import show_map
+
+show_map()
+
+# %% [markdown]
+# Each lesson works the same way. You meet a question, you **predict** an answer, you run the next cell and compare.
+# <kbd>Shift</kbd>+<kbd>Enter</kbd> runs a cell and goes to the next one. Then you **change** something: wherever
+# it says *Try*, edit the cell and run it again. Nothing can break; *Kernel › Restart* brings everything back.
+#
+# ## 2 · Is this machine ready?
+#
+# The next cell looks at this machine and this kernel. It installs nothing and sends nothing.
+
+# %%
+from videoformer_edu.environment import show_environment
+
+show_environment()
+
+# %% [markdown]
+# Until you run the cell, the column *found* speaks of the machine on which this page was made. Where the verdict is
+# **do this**, the last column says what; run the cell again afterwards. A missing video decoder is no reason to stop:
+# a generated clip then takes the place of the film below.
+#
+# ## 3 · A film is a block of numbers
+#
+# What does a program see when it looks at a film? The course brings one along: 2.4 seconds of *Big Buck Bunny*, ©
+# 2008 Blender Foundation, [peach.blender.org](https://peach.blender.org), licence [CC BY
+# 3.0](https://creativecommons.org/licenses/by/3.0/), cut and scaled down.
+
+# %%
+from einops import rearrange
+
+from videoformer_edu.data.assets import example_clip_path
+from videoformer_edu.data.clips import ClipError, read_frames
+from videoformer_edu.data.motion import motion_batch
+
+try:
+    film = read_frames(example_clip_path(), frames=60)
+    shown = "a large white rabbit crawls out of his burrow under a tree and stands up"
+except ClipError as problem:
+    print(f"A generated clip stands in for the film, because {problem}.")
+    film = rearrange(motion_batch(1, seed=3, frames=60, size=192).clips[0], "c t h w -> t h w c")
+    shown = "a handwritten digit moves over a photograph"
+
+# %%
+from videoformer_edu.figures.moving import show_moving
+
+show_moving(film[::3], fps=25 / 3, width=240, alt=f"A short moving picture: {shown}.",
+            caption="The film, every third frame. It plays twice; run the cell to see it again.")
+
+# %% [markdown]
+# > **Predict.** This little film is 320 pixels wide, 180 high, in colour, and has 60 frames. How many numbers is it?
+# > About *(a)* 60 thousand, *(b)* 600 thousand, *(c)* 10 million.
+
+# %%
+t, h, w, c = film.shape
+print(f"film: {film.dtype}, shape (t, h, w, c) = {tuple(film.shape)}")
+print(f"{t} frames x {h} rows x {w} columns x {c} colours = {film.numel():,} numbers")
+print("the pixel in the middle of the first frame:", film[0, h // 2, w // 2].tolist(), "(red, green, blue)")
+assert film.numel() == t * h * w * c > 6_000_000
+
+# %% [markdown]
+# About 10 million. Each number is one byte, from 0 (dark) to 255 (bright). The four axes keep their letters in the
+# whole course: `t` counts frames, `h` rows from the top, `w` columns from the left, `c` colours. This order, time
+# first and colour last, is how a decoder hands a film over.
+#
+# A tensor with named axes can be rearranged by name. Read the next pattern aloud: *keep the rows; lay the frames
+# side by side.*
+
+# %%
+from videoformer_edu.data.clips import sample_indices
+from videoformer_edu.figures import show_image
+
+times = sample_indices(len(film), 6)
+few = film[times][:, ::3, ::3]                        # (t, h, w, c), every third pixel
+strip = rearrange(few, "t h w c -> h (t w) c")        # one picture
+
+show_image(strip, alt=f"Six frames side by side: {shown}.",
+           caption=f"Six frames of {len(film)}, t = {', '.join(map(str, times))}.")
+print("few", tuple(few.shape), "-> strip", tuple(strip.shape))
+
+# %% [markdown]
+# **Try**: `"t h w c -> (t h) w c"` stacks the frames; `"(a b) h w c -> (a h) (b w) c"` with `a=2` makes two rows of
+# three. What does `"t h w c -> h (w t) c"` do, and why does it look so strange?
+
+# %% [markdown]
+# ### Cutting the block along time
+#
+# Picture the frames as a pile of cards. So far we looked at whole cards. Now we cut through the pile: we take **one
+# column of pixels from every frame** and lay these columns side by side.
+#
+# > **Predict.** Where nothing moves, what will the cut look like? *(a)* straight horizontal lines, *(b)* slanted
+# > lines, *(c)* a single colour.
+
+# %%
+from videoformer_edu.figures import show
+from videoformer_edu.figures.clips import cut_through_time
+
+show(cut_through_time(film, column=w // 2, frame=45),
+     alt="Left: one frame with an orange line down its middle column. Right: that column in all frames, time running "
+         "to the right. What rests draws horizontal lines, what moves draws slanted and curved ones.",
+     caption="One frame, and the column under the orange line at every time.")
+
+# %% [markdown]
+# Straight horizontal lines: a place that keeps its colour draws the same dot at every `t`. The rabbit draws curves,
+# and their slope is his speed. Motion is a *shape* in this picture, and no single card of the pile contains it.
+# **Try** other columns, or `film.flip(0)`: the film played backwards.
+#
+# ### Looking before training
+#
+# How much changes from one frame to the next? For real data this is always worth a look.
+
+# %%
+from videoformer_edu.figures.clips import change_bars, changes
+
+change = changes(film)                                # (t - 1,)
+quiet = sorted(int(i) + 1 for i in change.argsort()[:3])
+show(change_bars(change, marked=quiet),
+     alt=f"Bars of the mean change from each frame to the next; the lowest three are at t = {quiet}.",
+     caption="Mean change of a pixel from the frame before, in grey levels of 255.")
+print("the three smallest changes:", {f"t={time}": round(float(change[time - 1]), 1) for time in quiet})
+print(f"the median of all changes: {sorted(change)[t // 2]:.1f}")
+
+# %% [markdown]
+# At `t` = 7, 32 and 57 next to nothing changes, and they lie exactly 25 frames apart. These frames are repeats. The
+# film was made with 24 pictures a second and this file plays 25, so one picture in each second comes twice. A
+# model that reads speed from neighbouring frames is told here, three times, that the world stands still. Fifty-nine
+# numbers were enough to find it.
+#
+# ## 4 · What a model takes, and what a token is
+#
+# A model wants fewer frames, a square, floating-point numbers around zero, and another order of axes:
+# `(c, t, h, w)`. Four steps, each one line.
+
+# %%
+import torch
+
+from videoformer_edu.data.clips import MEAN, STD, resize_crop, to_model_input
+
+clip = film[sample_indices(len(film), 8)]             # (t, h, w, c) uint8: 8 frames, evenly spaced
+square = resize_crop(clip, 224)                       # (t, 224, 224, c) uint8: the middle, scaled
+video = (square / 255 - MEAN[0]) / STD[0]             # floats around zero
+video = rearrange(video, "t h w c -> c t h w")        # colour first, then time
+
+assert torch.allclose(video, to_model_input(square), atol=1e-6)
+print(f"{tuple(clip.shape)} {clip.dtype}  ->  {tuple(video.shape)} {video.dtype}")
+print(f"from {video.min():.1f} to {video.max():.1f}, {video.numel():,} numbers")
+
+# %% [markdown]
+# With a batch axis in front, `(b, c, t, h, w)`, this is what every model of the course takes. `read_clip(path)`
+# does all four steps at once.
+#
+# **Where this breaks.** `reshape` reaches the same *shape* and moves no axis. PyTorch raises no error. Only the
+# picture tells: here is what the model would get as its first frame, either way.
+
+# %%
+wrong = square.reshape(3, 8, 224, 224)                # same shape, the axes are not moved
+right = rearrange(square, "t h w c -> c t h w")
+both = torch.stack([right[:, 0], wrong[:, 0]])        # (2, c, h, w)
+show_image(rearrange(both[..., 60:160, :100], "k c h w -> h (k w) c"), width=400,
+           alt="Left: a part of the first frame as it is. Right: the same part after reshape, coloured dots.",
+           caption="A part of the first frame. Left: rearrange. Right: reshape. Both have the shape (3, 8, 224, 224).")
+print("same shape:", right.shape == wrong.shape, "  same numbers in the same places:", torch.equal(right, wrong))
+assert not torch.equal(right, wrong)
+
+# %% [markdown]
+# A transformer does not read pixels one by one. It cuts each frame into **patches** of 16 × 16 pixels, and each
+# patch becomes one **token**, a vector. A token of a video therefore has an address: frame, row, column.
+#
+# > **Predict.** 8 frames of 224 × 224 pixels, patches of 16 × 16: how many tokens? *(a)* 196, *(b)* 1568, *(c)*
+# > 401,408.
+
+# %%
+patches = rearrange(video, "c t (h p) (w q) -> t h w (p q c)", p=16, q=16)
+t, h, w, numbers = patches.shape
+print(f"patches (t, h, w, numbers) = {tuple(patches.shape)}")
+print(f"{t} x {h} x {w} = {t * h * w} tokens, each made of {numbers} numbers")
+assert t * h * w == 1568 and numbers == 16 * 16 * 3
+
+# %%
+from videoformer_edu.figures.clips import patches_in_time
+
+tokens = {"A": (0, 6, 6), "B": (3, 6, 6), "C": (7, 10, 9)}          # name: (t, row, column)
+show(patches_in_time(square[[0, 3, 7]], 16, tokens, times=[0, 3, 7]),
+     alt="Three frames under a grid of 14 by 14 patches. Tokens A and B lie at the same place at t=0 and t=3, "
+         "token C elsewhere at t=7.",
+     caption="Three of the eight frames, 14 × 14 patches each. A and B: one place at two times. C: another place.")
+
+# %% [markdown]
+# The answer is 1568. In attention, tokens look at each other. If every token looks at every token, A sees B and
+# C, and the work grows with the number of *pairs*. If each token looks only within its own frame, A never meets B.
+
+# %%
+within_frames = t * (h * w) ** 2                      # each frame for itself
+everywhere = (t * h * w) ** 2                         # every token, every token
+print(f"pairs within frames: {within_frames:>9,}")
+print(f"pairs everywhere:    {everywhere:>9,}   {everywhere // within_frames} times as many")
+assert everywhere == t * within_frames
+
+# %% [markdown]
+# Eight frames, eight times the pairs; 64 frames, 64 times. Most of this course is about paying less for time without
+# losing it. Which raises a question: **is time worth paying for?**
+#
+# ## 5 · A clip whose answer is known
+#
+# To find out what order is worth we need clips in which *only* the order tells. Nobody has filmed them, so we make
+# them: a handwritten digit slides over a photograph, and the label is the direction in which it moves. There are
+# eight: E, W, S, N and the diagonals.
+
+# %%
+from videoformer_edu.data.motion import DIRECTIONS, motion_test_set
+
+test = motion_test_set()
+print("clips", tuple(test.clips.shape), test.clips.dtype, " directions", DIRECTIONS)
+east = int((test.direction == DIRECTIONS.index("E")).nonzero()[14])
+one = rearrange(test.clips[east], "c t h w -> t h w c")      # (t, h, w, c), to look at
+print(f"clip {east}: the digit {test.digit[east]} moves {DIRECTIONS[test.direction[east]]}")
+
+# %%
+from videoformer_edu.figures.clips import filmstrips
+
+show(filmstrips({"the clip": one, "played\nbackwards": one.flip(0)}),
+     alt="Two strips of eight frames. Above, a bright digit moves to the right; below, the same frames in "
+         "reverse order, so that it moves to the left.",
+     caption="A clip with the label E, and the same clip played backwards: a clip with the label W.")
+
+# %% [markdown]
+# Two rules make these clips honest.
+#
+# 1. The digit starts *anywhere*, with equal chance, and the edges of the frame are joined: what leaves on the right
+#    enters on the left. So at each moment it may be anywhere, whichever way it moves.
+# 2. Each clip played backwards is a perfectly ordinary clip of the opposite label.
+#
+# ## 6 · What can be known from one frame?
+#
+# Take the smallest example first: a world of four pixels and three moments, with one dot in it.
+
+# %%
+right = torch.tensor([
+    [1, 0, 0, 0],                                     # t0: the dot is on the left
+    [0, 1, 0, 0],                                     # t1
+    [0, 0, 1, 0],                                     # t2
+])                                                    # (t, w)
+left = right.flip(0)
+print("t1 is the same in both:        ", torch.equal(right[1], left[1]))
+print("the same three frames, as a set:", {tuple(f) for f in right.tolist()} == {tuple(f) for f in left.tolist()})
+print("t1 - t0, moving right:", (right[1] - right[0]).tolist())
+print("t1 - t0, moving left: ", (left[1] - left[0]).tolist())
+
+# %% [markdown]
+# One frame, or all frames without their order, is the same for both directions. The difference of two frames in
+# order is not: light *leaves* one place (−1) and *arrives* at another (+1).
+#
+# Now the real clips. We give a simple learner one frame of each of 2048 training clips: it remembers the average
+# frame of every direction and then answers with the average that lies nearest. (Such a learner is a linear
+# classifier.)
+#
+# > **Predict.** How often will it be right, with eight directions to choose from? *(a)* 12 %, *(b)* 50 %, *(c)* 90 %.
+
+# %%
+def brightness(clips):
+    return clips.float().mean(1) / 255                # (b, c, t, h, w) -> (b, t, h, w)
+
+def average_frames(task):
+    train = motion_batch(2048, seed=1, task=task)
+    first = brightness(train.clips)[:, 0]             # (b, h, w), the frame at t = 0
+    return torch.stack([first[train.direction == k].mean(0) for k in range(8)])      # (8, h, w)
+
+def nearest(frames, averages):
+    distance = (frames[:, None] - averages).square().sum((-2, -1))                   # (b, 8)
+    return distance.argmin(1)
+
+averages = average_frames("motion")
+light = brightness(test.clips)                        # (b, t, h, w)
+one_frame = nearest(light[:, 0], averages)            # (b,)
+
+# %%
+def score(answer, truth=test.direction):
+    return 100 * (answer == truth).double().mean().item()
+
+print(f"one frame: {score(one_frame):.0f} % of {len(one_frame)} clips right, chance is {100 / 8:.1f} %")
+assert score(one_frame) < 18
+
+# %% [markdown]
+# Chance. A cleverer learner would not help: by rule 1 a single frame looks the same for all directions, so there is
+# nothing in it to learn.
+#
+# ## 7 · Two frames, in order
+#
+# Two frames are enough, and no learning is needed. Between them light leaves some pixels, $L$, and arrives at
+# others, $A$:
+#
+# $$A(x) = \max(I_{t'}(x) - I_t(x),\, 0) \qquad L(x) = \max(I_t(x) - I_{t'}(x),\, 0)$$
+
+# %%
+from videoformer_edu.figures.clips import two_frames
+
+show(two_frames(one[0], one[4], times=(0, 4)),
+     alt="Frames 0 and 4 of the clip and their difference: the digit in orange where light leaves, and again in purple "
+         "further to the right, where light arrives; the photograph has vanished.",
+     caption="What rests cancels. What moves appears twice: where it was and where it is.")
+
+# %% [markdown]
+# If the digit moved by $s$, then shifting $L$ by $s$ lays it over $A$. So slide $L$ along each of the eight
+# directions and keep the direction in which it covers $A$ best:
+#
+# $$\hat d = \arg\max_d \; \max_k \; \sum_x L(x - k\,d)\, A(x)$$
+
+# %%
+from videoformer_edu.data.trajectories import STEPS  # (8, 2): (dx, dy) of each direction
+
+
+def which_way(first, second):
+    """Two frames (b, h, w) in order -> a direction (b,)."""
+    arrives = (second - first).clamp(min=0)
+    leaves = (first - second).clamp(min=0)
+    cover = torch.stack([
+        torch.stack([(leaves.roll((k * dy, k * dx), (1, 2)) * arrives).sum((1, 2)) for k in range(1, 16)]).amax(0)
+        for dx, dy in STEPS.tolist()
+    ], dim=1)                                         # (b, 8)
+    return cover.argmax(1)
+
+two_in_order = which_way(light[:, 0], light[:, 2])
+print(f"two frames, in order: {score(two_in_order):.0f} % right")
+assert score(two_in_order) > 97
+
+# %% [markdown]
+# All of them, without a single trained number. Now we hand the same rule the same two frames the other way round.
+#
+# > **Predict.** It will be *(a)* just as right, *(b)* at chance, *(c)* wrong every time.
+
+# %%
+swapped = which_way(light[:, 2], light[:, 0])
+opposite = test.direction ^ 1                         # E and W, S and N ... are neighbours: 0 and 1, 2 and 3 ...
+print(f"swapped: {score(swapped):.0f} % right; {score(swapped, opposite):.0f} % say the opposite direction")
+assert score(swapped) < 3 and score(swapped, opposite) > 97
+
+# %% [markdown]
+# Wrong every time, and always in the same way: it sees the film backwards. So what is left for someone who gets
+# both frames but **not their order**? The *axis* of the motion, E–W or N–S, comes out the same either way. The sign
+# has to be guessed. Our rule, made blind to order, always answers with the first direction of the axis.
+
+# %%
+axis = two_in_order // 2
+assert torch.equal(axis, swapped // 2)                # the same for both orders: a rule about the set
+two_unordered = 2 * axis
+
+print(f"two frames, order unknown: axis {score(axis, test.direction // 2):.0f} % right,",
+      f"direction {score(two_unordered):.0f} %")
+assert 45 < score(two_unordered) < 55
+
+# %% [markdown]
+# Half. No cleverer rule, and no more frames, would do better: by rule 2 each set of frames belongs equally often to a
+# clip and to its reverse, and a rule that cannot tell them apart is wrong about one of the two. **50 % is a
+# ceiling**, for every model that treats frames as a bag. Keep the number in mind: in lesson 04 a model with
+# "space-only" attention will run into it.
+
+# %%
+from videoformer_edu.figures.scores import confusion, confusion_matrices
+
+answers = {"one frame": one_frame, "two, unordered": two_unordered, "two, in order": two_in_order}
+tables = {name: confusion(test.direction, answer, 8) for name, answer in answers.items()}
+show(confusion_matrices(tables, list(DIRECTIONS)),
+     alt="Three tables of true against answered direction. One frame: the same answers whatever the truth. Two frames "
+         "unordered: the axis is right, the sign always the same. Two frames in order: all on the diagonal.",
+     caption="Rows: the truth. Columns: the answer. In per cent of each row, 10 and more written out.")
+print({name: f"{score(answer):.0f} %" for name, answer in answers.items()})
+
+# %% [markdown]
+# How far apart may the two frames be?
+#
+# > **Predict.** Frames 0 and 7 lie furthest apart, the digit has moved most. Is that the easiest pair?
+
+# %%
+by_gap = {gap: score(which_way(light[:, 0], light[:, gap])) for gap in (1, 2, 4, 6, 7)}
+for gap, percent in by_gap.items():
+    print(f"frames 0 and {gap}: {percent:>3.0f} %")
+assert by_gap[2] > 97 and by_gap[7] < 90
+
+# %% [markdown]
+# The longest gap is the worst. After seven frames a fast digit has gone more than half-way round its world of 32
+# pixels, and the short way back looks like the better explanation: wheels in films turn backwards for the same
+# reason. Neighbouring frames miss a few for the opposite reason: the digit has hardly moved. How densely to sample
+# time is a real choice in every video model.
+#
+# ## 8 · A data set that gives the answer away
+#
+# Now a data set that looks harmless. Digits again, eight classes again; but the frame has edges, and each
+# path leads *through the middle*. Two classes come closer or go away instead of moving along a diagonal.
+#
+# > **Predict.** Our learner of single frames was at chance. How good is it here? *(a)* 12 %, *(b)* 25 %, *(c)* over
+# > 60 %.
+
+# %%
+leaky_test = motion_test_set(task="motion8")
+leaky_averages = average_frames("motion8")
+leaky = nearest(brightness(leaky_test.clips)[:, 0], leaky_averages)
+print(f"first frame of the leaky clips: {score(leaky, leaky_test.direction):.0f} % right")
+print(f"first frame of the honest clips: {score(one_frame):.0f} % right")
+assert score(leaky, leaky_test.direction) > 60 > 18 > score(one_frame)
+
+# %%
+from videoformer_edu.data.motion import TASKS
+from videoformer_edu.figures.clips import mean_frames
+
+leaky_classes = TASKS["motion8"].classes
+show(mean_frames({"leaky": (leaky_averages, leaky_classes), "honest": (averages, DIRECTIONS)}),
+     alt="Average first frames of eight classes. Leaky: a bright blob at the left for E, at the right for W, at the "
+         "top for S, at the bottom for N, in corners, small or large. Honest: eight dark squares, all alike.",
+     caption="What the simple learner remembers of each class: the average first frame.")
+spread = {name: (frames.max(0).values - frames.min(0).values).max().item()
+          for name, frames in {"leaky": leaky_averages, "honest": averages}.items()}
+print("largest difference between two classes at any pixel:", {k: round(v, 2) for k, v in spread.items()})
+assert spread["leaky"] > 3 * spread["honest"]
+
+# %% [markdown]
+# Who moves right must *start on the left*. The answer stands in the first frame, and a model can reach a fine
+# accuracy on this "motion" data without ever looking at motion. Real data sets leak as well: the swimming pool gives
+# the sport away. That is why a claim about time begins with the question **how far one frame gets**.
+#
+# ## 9 · Where the course takes you
+#
+# Its five objectives, and for each where you learn it, see it measured, and practise it. Bold: there now. Italic:
+# not yet.
+
+# %%
+from videoformer_edu.course import show_objectives
+
+show_objectives()
+
+# %% [markdown]
+# ### How to use it
+#
+# - **Order.** 00, 01, 04 is the path that is there today. If you know the ViT well, read the summary of 01 and go on.
+# - **Predict first.** Say your answer aloud or write it down. A wrong prediction is where you learn most.
+# - **Explorers** are pictures with controls. <kbd>Tab</kbd> leads to a control, the arrow keys move it, a mouse
+#   does both.
+# - **Exercises** live in sheets in the folder `exercises`. You fill in a function, `check(...)` says in words what
+#   is wrong, and hints come one at a time. Worked solutions are in `solutions`.
+# - **Your answers** are kept in the sheet itself, a file on your own disk; save it as you would any document. No
+#   account, nothing sent. Rebuilding the course stops rather than write over a sheet in which someone has worked.
+
+# %% [markdown]
+# ## What goes wrong, and when not to use it
+#
+# - **Shapes that fit and axes that do not.** `reshape`, `view` or a wrong order of `h` and `w` raise no error. Look
+#   at a picture of your tensor after each step that moves axes.
+# - **Repeated and missing frames.** Frame rates are converted; differences of frames then lie. Plot them once.
+# - **A leak.** Before you believe in a model of motion, measure a single frame and a shuffled clip.
+# - **You may not need a video model.** If one frame already tells the class, an image model is many times cheaper.
+#   If the question is only "did something move?", the difference of two frames answers it.
+
+# %% [markdown]
+# ## Exercises
+#
+# This lesson has no sheet. Three things to try right here, each by changing one cell above:
+#
+# 1. Section 7 uses `light[:, 0]` and `light[:, 2]`. Does it matter *where* in the clip the pair lies? Use frames 5
+#    and 7.
+# 2. Section 8 looks at `t = 0`. Look at `t = 4` in both functions. Where has the leak gone, and why?
+# 3. Put a file of your own in the place of `example_clip_path()` and look at its cut through time and its changes.
+#
+# Then open [01 · ViT, a recap](01_vit_recap.ipynb).
+
+# %% [markdown]
+# ## Summary
+#
+# 1. A clip is a block of numbers `(t, h, w, c)`; a model takes `(b, c, t, h, w)` and cuts it into tokens with an
+#    address in time and space.
+# 2. One frame knows nothing of a direction, a bag of frames knows half, two frames in order know it all.
+# 3. Before a claim about time, ask what a single frame already gives away.
+#
+# **References.** Horn and Schunck, [Determining optical flow](https://doi.org/10.1016/0004-3702(81)90024-2), 1981.
+# Dosovitskiy et al., [An image is worth 16x16 words](https://arxiv.org/abs/2010.11929), 2021. Bertasius, Wang and
+# Torresani, [Is space-time attention all you need for video understanding?](https://arxiv.org/abs/2102.05095),
+# 2021.

@@ -139,7 +139,8 @@ def count_macs(model: nn.Module, *shape: int) -> int:
     Runs on the meta device: shapes only, no numbers, no memory. Attention is recorded meanwhile, because torch's
     counter sees explicit matrix products but counts nothing for the fused kernel on a CPU.
     """
-    meta = {name: torch.empty_like(p, device="meta") for name, p in model.state_dict(keep_vars=True).items()}
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}  # also those no checkpoint holds
+    meta = {name: torch.empty_like(p, device="meta") for name, p in tensors.items()}
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), record_attention(model), counter:
         functional_call(model, meta, (torch.empty(shape, device="meta"),))

@@ -128,6 +128,14 @@ def resize_time(table: Tensor, new: int) -> Tensor:
     return F.interpolate(x, size=new, mode="linear", align_corners=False)[0].T.to(table.dtype)
 
 
+def resize_joint(table: Tensor, old: Grid, new: Grid) -> Tensor:
+    """`(t*h*w, d)` -> `(t'*h'*w', d)`: bicubic in space and linear in time, so that places keep their meaning."""
+    x = rearrange(table, "(t n) d -> t n d", t=old.t)
+    x = resize_space(x, old[1:], new[1:])  # (t, n', d)
+    x = resize_time(rearrange(x, "t n d -> t (n d)"), new.t)  # (t', n'*d)
+    return rearrange(x, "t (n d) -> (t n) d", n=new.n)
+
+
 def sincos_1d(length: int, width: int, *, fastest: float = 1.0, slowest: float = 1e-4) -> Tensor:
     """`(length, width)` table of sines, then cosines; angular frequencies evenly spaced in log.
 
@@ -200,8 +208,4 @@ class JointPositions(nn.Module):
     def forward(self, grid: Grid) -> Tensor:
         """-> `([1 +] t*h*w, d)`: bicubic in space and linear in time if the clip's grid differs from the table's."""
         cls, patches = self.table[: int(self.cls)], self.table[int(self.cls):]
-        old, new = self.grid, Grid(*grid)
-        x = rearrange(patches, "(t n) d -> t n d", t=old.t)
-        x = resize_space(x, old[1:], new[1:])  # (t, n', d)
-        x = resize_time(rearrange(x, "t n d -> t (n d)"), new.t)  # (t', n'*d)
-        return torch.cat([cls, rearrange(x, "t (n d) -> (t n) d", n=new.n)])
+        return torch.cat([cls, resize_joint(patches, self.grid, Grid(*grid))])

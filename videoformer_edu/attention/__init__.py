@@ -8,8 +8,10 @@ from videoformer_edu.attention.core import (
     dense_attention,
 )
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
+from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Full, Pattern, Spatial, Temporal
 from videoformer_edu.attention.recording import AttentionMap, record_attention
 
-__all__ = ["AttentionMap", "Full", "MultiHeadAttention", "Pattern", "Spatial", "SpatialAttention", "Temporal",
-           "TemporalAttention", "Where", "attend", "attention_probabilities", "dense_attention", "record_attention"]
+__all__ = ["AttentionMap", "FactorisedDotProductAttention", "Full", "MultiHeadAttention", "Pattern", "Spatial",
+           "SpatialAttention", "Temporal", "TemporalAttention", "Where", "attend", "attention_probabilities",
+           "dense_attention", "record_attention"]

@@ -21,6 +21,7 @@ class Where(NamedTuple):
     grid: Grid  # of the queries
     cls: bool = False  # does CLS stand before every group?
     key_grid: Grid | None = None  # where the keys' grid is another one (pooled or crossed); None: the same
+    part: str = ""  # a module that attends more than once names each time: its maps are called module.part
 
 
 def attention_probabilities(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:

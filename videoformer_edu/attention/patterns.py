@@ -97,3 +97,11 @@ class Temporal:
 
     def groups(self, grid: Grid) -> Tensor:
         return token_numbers(grid).T  # n groups of t
+
+
+def factorised_dot_product(heads: int) -> tuple[Pattern, ...]:
+    """One pattern a head: the first half of the heads in time, the second in space (ViViT, section 3.3, model 4)."""
+    if heads % 2 or heads < 2:
+        raise ValueError(f"half of the heads look along time and half across space, got heads={heads}; "
+                         f"use an even number such as {heads + 1}")
+    return (Temporal(),) * (heads // 2) + (Spatial(),) * (heads // 2)

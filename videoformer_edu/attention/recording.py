@@ -117,9 +117,10 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
                 raise ValueError(f"{name} does not say where its tokens sit; pass where=Where(pattern, grid, cls)")
             if probabilities.ndim == 4:  # one group: (b, head, q, k)
                 probabilities = probabilities[:, None]
-            maps.pop(name, None)  # keep the order of the last pass
+            key = f"{name}.{where.part}" if where.part else name
+            maps.pop(key, None)  # keep the order of the last pass
             grid = Grid(*where.grid)
-            maps[name] = AttentionMap(name, probabilities, where.pattern, grid, where.cls, where.key_grid or grid)
+            maps[key] = AttentionMap(key, probabilities, where.pattern, grid, where.cls, where.key_grid or grid)
 
         return record
 

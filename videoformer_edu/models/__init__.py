@@ -17,7 +17,19 @@ from videoformer_edu.models.vit import (
     vit_small_patch16_224,
     vit_tiny_patch16_224,
 )
+from videoformer_edu.models.vivit import (
+    FactorisedDotProductBlock,
+    FactorisedSelfAttentionBlock,
+    ViViT,
+    inflate,
+    start_from_image,
+    vivit_base,
+    vivit_large,
+    vivit_motion,
+)
 
-__all__ = ["DividedSpaceTimeBlock", "TimeSformer", "TransformerBlock", "ViT", "timesformer_base", "timesformer_hr",
-           "timesformer_large", "timesformer_motion", "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224",
-           "vit_small_patch16_224", "vit_tiny_patch16_224"]
+__all__ = ["DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock",
+           "TimeSformer", "TransformerBlock", "ViT", "ViViT", "inflate", "start_from_image",
+           "timesformer_base", "timesformer_hr", "timesformer_large", "timesformer_motion",
+           "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224",
+           "vit_tiny_patch16_224", "vivit_base", "vivit_large", "vivit_motion"]

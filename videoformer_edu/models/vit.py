@@ -19,17 +19,18 @@ EPS = 1e-6  # the published LayerNorm epsilon; nn.LayerNorm's default 1e-5 is th
 class TransformerBlock(nn.Module):
     """Pre-norm block: attention among all the tokens it is given, then an MLP on each token; two residuals."""
 
-    def __init__(self, *, width: int, heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0, gelu: str = "none"):
+    def __init__(self, *, width: int, heads: int, mlp_ratio: float = 4.0, drop_path: float = 0.0, gelu: str = "none",
+                 eps: float = EPS):
         super().__init__()
-        self.attention_norm = nn.LayerNorm(width, eps=EPS)
+        self.attention_norm = nn.LayerNorm(width, eps=eps)
         self.attention = MultiHeadAttention(width=width, heads=heads)
-        self.mlp_norm = nn.LayerNorm(width, eps=EPS)
+        self.mlp_norm = nn.LayerNorm(width, eps=eps)
         self.mlp = MLP(width=width, hidden=int(width * mlp_ratio), gelu=gelu)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, grid: Grid, pattern: Pattern | None = None) -> Tensor:
-        """x `(..., 1 + l, d)` -> the same shape. `grid` and `pattern` only say where the tokens sit, for recording."""
-        where = Where(pattern or Full(), grid, cls=True)
+    def forward(self, x: Tensor, grid: Grid, pattern: Pattern | None = None, cls: bool = True) -> Tensor:
+        """x `(..., [1 +] l, d)` -> the same shape. The rest only says where the tokens sit, for recording."""
+        where = Where(pattern or Full(), grid, cls)
         x = x + self.drop_path(self.attention(self.attention_norm(x), where=where))
         return x + self.drop_path(self.mlp(self.mlp_norm(x)))
 

@@ -10,8 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from videoformer_edu.pretrained.names import to_our_names
-from videoformer_edu.tokens import SpacePositions, TimePositions, resize_space, resize_time
+from videoformer_edu.tokens import (
+    Grid,
+    JointPositions,
+    SpacePositions,
+    TimePositions,
+    resize_joint,
+    resize_space,
+    resize_time,
+)
 
+TABLES = (SpacePositions, TimePositions, JointPositions)
 FILES = ("model.safetensors", "pytorch_model.bin")  # what a folder or a hub repository is searched for, in this order
 
 
@@ -51,8 +60,8 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     if new_head:
         kept = tuple(key for key in target if key.startswith("head."))
         state = {k: v for k, v in state.items() if not k.startswith("head.")} | {k: target[k] for k in kept}
-    resized = _resize_tables(model, state)
     missing, unexpected = sorted(target.keys() - state.keys()), sorted(state.keys() - target.keys())
+    resized = () if missing or unexpected else _resize_tables(model, state)
     other = [f"{k}: {tuple(state[k].shape)} in the checkpoint, {tuple(target[k].shape)} in the model"
              for k in target.keys() & state.keys() if state[k].shape != target[k].shape]
     if missing or unexpected or other:
@@ -116,12 +125,16 @@ def _resize_tables(model: nn.Module, state: dict[str, Tensor]) -> tuple[str, ...
     for name, module in model.named_modules():
         key = f"{name}.table"
         table = state.get(key)
-        if table is None or table.ndim != 2 or not isinstance(module, SpacePositions | TimePositions):
+        if table is None or table.ndim != 2 or not isinstance(module, TABLES):
             continue
         if table.shape[0] == module.table.shape[0]:
             continue
         if isinstance(module, TimePositions):
             state[key] = resize_time(table, module.table.shape[0])
+        elif isinstance(module, JointPositions):
+            cls, patches = table[: int(module.cls)], table[int(module.cls):]
+            old = _joint_grid(key, len(patches), module.grid)
+            state[key] = torch.cat([cls, resize_joint(patches, old, module.grid)])
         else:
             side = math.isqrt(table.shape[0] - module.cls)
             if side**2 + module.cls != table.shape[0]:
@@ -130,6 +143,20 @@ def _resize_tables(model: nn.Module, state: dict[str, Tensor]) -> tuple[str, ...
             state[key] = torch.cat([cls, resize_space(patches, (side, side), module.size)])
         resized.append(key)
     return tuple(resized)
+
+
+def _joint_grid(key: str, rows: int, model: Grid) -> Grid:
+    """The grid that a checkpoint's joint table was made for. Its length alone tells only one changed axis."""
+    side = math.isqrt(rows // model.t)
+    longer = [Grid(rows // model.n, model.h, model.w)] if rows % model.n == 0 else []
+    larger = [Grid(model.t, side, side)] if rows == model.t * side**2 and side else []
+    if len(longer + larger) != 1:
+        guess = "may come from" if longer else "fits neither"
+        raise CheckpointError(
+            f"{key} has {rows} rows, which {guess} another number of steps (of {model.h} x {model.w} patches) "
+            f"{'or' if longer else 'nor'} another image size (in {model.t} steps); build the model for the frames and "
+            "the image size of the checkpoint: it takes other clips as they come and resizes the table by itself")
+    return (longer + larger)[0]
 
 
 def _explain(model: nn.Module, missing: list[str], unexpected: list[str], other: list[str]) -> str:

@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from videoformer_edu.models.timesformer import TimeSformer
 from videoformer_edu.models.vit import ViT
-from videoformer_edu.pretrained.names import timesformer
+from videoformer_edu.models.vivit import ViViT
+from videoformer_edu.pretrained.names import timesformer, vivit
 
 State = dict[str, Tensor]
 CONVERTERS: dict[type[nn.Module], Callable[[State], State]] = {
     ViT: timesformer.convert,
     TimeSformer: timesformer.convert,
+    ViViT: vivit.convert,
 }
 
 

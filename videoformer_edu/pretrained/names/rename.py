@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import torch
 from torch import Tensor
 
 
@@ -20,3 +21,14 @@ def _rename(key: str, rules: dict[str, str]) -> str:
         if re.fullmatch(pattern, key):
             return re.sub(pattern, replacement, key)
     return key
+
+
+def join_qkv(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Three maps `X.q.weight`, `X.k.weight`, `X.v.weight` (or biases) -> one `X.qkv.weight`, in the order q, k, v."""
+    out = dict(state)
+    for key in state:
+        match = re.fullmatch(r"(.*\.)q\.(weight|bias)", key)
+        parts = [f"{match[1]}{letter}.{match[2]}" for letter in "qkv"] if match else []
+        if parts and all(part in state for part in parts):
+            out[f"{match[1]}qkv.{match[2]}"] = torch.cat([out.pop(part) for part in parts])
+    return out

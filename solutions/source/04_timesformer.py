@@ -308,6 +308,8 @@ else:
 #   and the MLP (joint and divided have the same).
 # - `crossing(n, d)`: the smallest number of frames at which divided costs fewer multiply-adds than joint.
 #
+# For the named clip above, `pairs(2, 4)` is `(64, 48)`.
+#
 # **Predict.** TimeSformer: 8 frames, 196 patches a frame, width 768. Divided has far fewer pairs. Does it have fewer
 # multiply-adds?
 
@@ -350,11 +352,13 @@ if ex4.solved:
     axis = [1, 2, 4, 8, 11, 16, 32, 64, 96]
     curves = {kind: [macs(t, 196, 768)[i] for t in axis] for i, kind in enumerate(("joint", "divided"))}
     show(cost_curves(axis, curves, crossing=crossing(196, 768)),
-         alt="Multiply-adds of the attention in one block against frames, both on logarithmic scales. Divided rises "
-         "in a straight line; joint starts below it and crosses it at 11 frames.",
+         alt="Multiply-adds of the attention in one block against frames, both on logarithmic "
+         "scales. Divided rises in a straight line; joint starts below it and crosses it at 11.",
          caption="Your numbers, for frames of 196 patches and width 768.")
-    print({t: "divided" if macs(t, 196, 768)[1] < macs(t, 196, 768)[0] else "joint" for t in axis}, "is cheaper")
-    print("with CLS and everything else, the package finds the crossing at", crossing_of_the_model(), "frames")
+    for t in (8, 11, 96):
+        joint, divided = macs(t, 196, 768)
+        print(f"{t:>2} frames: divided costs {divided / joint:.2f} of joint")
+    print("the whole model, CLS included, crosses at", crossing_of_the_model(), "frames")
 else:
     print("Here your curves appear, once 04.4 is right.")
 

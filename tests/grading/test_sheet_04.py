@@ -84,7 +84,7 @@ def test_solved_it_scores_everything_and_is_the_real_block(capsys):
     assert out.err == ""
     for said in ("the same as the package's module: True", "changed: CLS True | patches by frame [0, 0, 4]",
                  "agree to 1e-5: True", "name the same directions: True", "right on more than 70 % of 64 clips: True",
-                 "the package finds the crossing at 11 frames", "tube 0 ['t0·sky', 't1·sky']"):
+                 "crosses at 11 frames", "tube 0 ['t0·sky', 't1·sky']"):
         assert said in out.out
 
 

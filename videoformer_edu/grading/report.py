@@ -77,7 +77,7 @@ def paragraphs(text: str) -> str:
     for line in text.splitlines():
         words = html.escape(line.strip(), quote=False)
         if line.startswith("    "):
-            out.append(f'<pre style="margin:4px 0 4px 16px;white-space:pre-wrap">{words}</pre>')
+            out.append(f'<pre style="margin:4px 0 4px 16px;white-space:pre-wrap;font-family:monospace">{words}</pre>')
         elif words:
             out.append(f'<p style="margin:4px 0">{words}</p>')
     return "".join(out)

@@ -1,7 +1,8 @@
 """What an exercise is: facts, cases, an oracle, a ladder of checks, hints, and a bank of answers that tests the checks.
 
 Everything that a case holds and an answer gives back is a plain array, a number or a dict of arrays (a state dict), so
-an answer may as well run in another process. The learner writes torch: `edge.py` converts on the way in and out.
+an answer may as well run in another process. The learner writes torch: `edge.py` converts on the way in and out. In a
+sheet the cells of an answer are tagged `answer:NAME`; together they need `torch`, `F` and `rearrange`, nothing else.
 """
 
 from __future__ import annotations

@@ -26,13 +26,13 @@ def place() -> Path | None:
     """Where progress is kept, or None where nothing is kept.
 
     `VIDEOFORMER_EDU_PROGRESS` decides if it is set: a file name, or empty for "keep nothing". Otherwise it is the
-    user's data folder, if this kernel was started by a notebook server or editor for a notebook outside `solutions/`.
+    user's data folder, if a notebook server or editor started this kernel for a notebook that is not in `solutions/`.
     """
     chosen, notebook = os.environ.get(VARIABLE), _notebook()
     try:
         if chosen is not None:
             return Path(chosen).expanduser() if chosen else None
-        if notebook is None or "solutions" in Path(notebook).parts:
+        if notebook is None or Path(notebook).parent.name == "solutions":
             return None
         return data_folder() / "videoformer_edu" / "progress.json"
     except RuntimeError:  # a user without a home folder

@@ -13,7 +13,7 @@ from torch import nn
 from videoformer_edu.cost import count_macs
 from videoformer_edu.experiments.catalogue import Experiment, held_out_examples, training_batches, validation_examples
 from videoformer_edu.experiments.evaluate import digit_scores, motion_probes, motion_scores, predict, share
-from videoformer_edu.experiments.fit import fit
+from videoformer_edu.experiments.fit import Recipe, fit
 from videoformer_edu.experiments.looking import attention_facts
 from videoformer_edu.pretrained.small import build_small
 
@@ -28,39 +28,49 @@ class Trained(NamedTuple):
 
 
 def train(experiment: Experiment, seed: int, log: Callable[[str], None]) -> Trained:
-    """One run. The row: seed, accuracies, training seconds of processor time, and the curve
-    `[step, mean loss since the last point, validation accuracy]`."""
-    recipe = experiment.recipe
+    """One run through all its stages. The row: seed, accuracies, training seconds of processor time, and the curve of
+    the last stage, `[step, mean loss since the last point, validation accuracy]`."""
     inputs, labels = validation_examples(experiment.kind)
     torch.manual_seed(seed)
     model = build_small(experiment.model)
-    every = max(1, recipe.steps // POINTS)
-    losses, curve, watching = [], [], 0.0
-
-    def after_step(done: int, loss: float) -> None:
-        nonlocal watching
-        losses.append(loss)
-        if done % every and done != recipe.steps:
-            return
+    if experiment.start is not None:
+        experiment.start(model)
+    seconds = 0.0
+    for kind, recipe in (*experiment.before, (experiment.kind, experiment.recipe)):
+        watch = Watch(model, kind, recipe, lambda line: log(f"{experiment.name}  seed {seed}  {line}"))
+        torch.manual_seed(seed)
         start = time.process_time()
-        right = share(predict(model, inputs[:512]) == labels[:512])
-        model.train()
-        curve.append([done, round(sum(losses) / len(losses), 4), right])
-        losses.clear()
-        watching += time.process_time() - start
-        log(f"{experiment.name}  seed {seed}  step {done:5d} / {recipe.steps}  loss {curve[-1][1]:.3f}  "
-            f"validation {right:6.1%}")
-
-    start = time.process_time()
-    torch.manual_seed(seed)
-    fit(model, training_batches(experiment.kind, recipe, seed), recipe, after_step)
-    seconds = time.process_time() - start - watching
+        fit(model, training_batches(kind, recipe, seed), recipe, watch)
+        seconds += time.process_time() - start - watch.seconds
 
     model.half().float().eval()  # the numbers are those of the weights as they are stored
     row = {"seed": seed, "validation": share(predict(model, inputs) == labels)}
     row |= {key: value for key, value in scores(model, experiment.kind).items() if key != "confusion"}
-    row |= {"cpu_seconds": round(seconds), "curve": curve}
+    row |= {"cpu_seconds": round(seconds), "curve": watch.curve}
     return Trained(model, row)
+
+
+class Watch:
+    """Follows a run: a point of the curve now and then, a line to the log, and the seconds that looking took."""
+
+    def __init__(self, model: nn.Module, kind: str, recipe: Recipe, log: Callable[[str], None]):
+        self.model, self.kind, self.recipe, self.log = model, kind, recipe, log
+        self.inputs, self.labels = (x[:512] for x in validation_examples(kind))
+        self.every = max(100, recipe.steps // POINTS)
+        self.losses, self.curve, self.seconds = [], [], 0.0
+
+    def __call__(self, done: int, loss: float) -> None:
+        self.losses.append(loss)
+        if done % self.every and done != self.recipe.steps:
+            return
+        start = time.process_time()
+        right = share(predict(self.model, self.inputs) == self.labels)
+        self.model.train()
+        self.curve.append([done, round(sum(self.losses) / len(self.losses), 4), right])
+        self.losses = []
+        self.seconds += time.process_time() - start
+        self.log(f"{self.kind}  step {done:5d} / {self.recipe.steps}  loss {self.curve[-1][1]:.3f}  "
+                 f"validation {right:6.1%}")
 
 
 def scores(model: nn.Module, kind: str) -> dict:
@@ -77,6 +87,8 @@ def measure(experiment: Experiment, runs: list[Trained]) -> tuple[nn.Module, dic
         "task": experiment.kind,
         "ships": experiment.ships,
         "note": experiment.note,
+        "start": experiment.start.__name__ if experiment.start else None,
+        "before": [{"task": kind, "recipe": asdict(recipe)} for kind, recipe in experiment.before],
         "recipe": asdict(experiment.recipe),
         "parameters": sum(p.numel() for p in model.parameters()),
         "macs": count_macs(model, *inputs[:1].shape),

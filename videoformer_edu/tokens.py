@@ -130,6 +130,8 @@ def resize_time(table: Tensor, new: int) -> Tensor:
 
 def resize_joint(table: Tensor, old: Grid, new: Grid) -> Tensor:
     """`(t*h*w, d)` -> `(t'*h'*w', d)`: bicubic in space and linear in time, so that places keep their meaning."""
+    if old == new:
+        return table
     x = rearrange(table, "(t n) d -> t n d", t=old.t)
     x = resize_space(x, old[1:], new[1:])  # (t, n', d)
     x = resize_time(rearrange(x, "t n d -> t (n d)"), new.t)  # (t', n'*d)

@@ -8,6 +8,17 @@ from videoformer_edu.models.timesformer import (
     timesformer_large,
     timesformer_motion,
 )
+from videoformer_edu.models.videomae import (
+    VideoMAE,
+    VideoMAEPretraining,
+    tube_mask,
+    videomae_base,
+    videomae_large,
+    videomae_motion,
+    videomae_pretraining_base,
+    videomae_pretraining_motion,
+    videomae_small,
+)
 from videoformer_edu.models.vit import (
     TransformerBlock,
     ViT,
@@ -29,7 +40,9 @@ from videoformer_edu.models.vivit import (
 )
 
 __all__ = ["DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock",
-           "TimeSformer", "TransformerBlock", "ViT", "ViViT", "inflate", "start_from_image",
-           "timesformer_base", "timesformer_hr", "timesformer_large", "timesformer_motion",
+           "TimeSformer", "TransformerBlock", "ViT", "ViViT", "VideoMAE", "VideoMAEPretraining", "inflate",
+           "start_from_image", "timesformer_base", "timesformer_hr", "timesformer_large",
+           "timesformer_motion", "tube_mask", "videomae_base", "videomae_large", "videomae_motion",
+           "videomae_pretraining_base", "videomae_pretraining_motion", "videomae_small",
            "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224",
            "vit_tiny_patch16_224", "vivit_base", "vivit_large", "vivit_motion"]

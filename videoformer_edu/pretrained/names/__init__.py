@@ -7,14 +7,17 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from videoformer_edu.models.timesformer import TimeSformer
+from videoformer_edu.models.videomae import VideoMAE, VideoMAEPretraining
 from videoformer_edu.models.vit import ViT
 from videoformer_edu.models.vivit import ViViT
-from videoformer_edu.pretrained.names import timesformer, vivit
+from videoformer_edu.pretrained.names import timesformer, videomae, vivit
 
 State = dict[str, Tensor]
 CONVERTERS: dict[type[nn.Module], Callable[[State], State]] = {
     ViT: timesformer.convert,
     TimeSformer: timesformer.convert,
+    VideoMAE: videomae.convert,
+    VideoMAEPretraining: videomae.convert,
     ViViT: vivit.convert,
 }
 

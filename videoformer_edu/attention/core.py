@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -24,26 +25,44 @@ class Where(NamedTuple):
     part: str = ""  # a module that attends more than once names each time: its maps are called module.part
 
 
-def attention_probabilities(q: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(q k^T / sqrt(e)): `(..., q, e)` and `(..., k, e)` -> `(..., q, k)`. `mask`: bool, True = may look."""
+def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """q k^T / sqrt(e) + bias: `(..., q, e)` and `(..., k, e)` -> `(..., q, k)`; -inf where `mask` forbids to look."""
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -math.inf)
-    return scores.softmax(dim=-1)
+    if bias is not None:
+        scores = scores + bias
+    return scores if mask is None else scores.masked_fill(~mask, -math.inf)
+
+
+def attention_probabilities(q: Tensor, k: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """softmax of the scores: `(..., q, e)` and `(..., k, e)` -> `(..., q, k)`. `mask`: bool, True = may look."""
+    return union_probabilities([attention_scores(q, k, mask, bias)])[0]
+
+
+def union_probabilities(scores: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """One softmax over several sets of keys: scores `(..., k_i)` each -> probabilities, the same shapes.
+
+    Together they sum to one. The sets must not overlap: a key in two of them would count twice.
+    """
+    together = scores[0] if len(scores) == 1 else torch.cat(list(scores), dim=-1)
+    return together.softmax(dim=-1).split([s.shape[-1] for s in scores], dim=-1)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None,
-           record: Callable[[Tensor], None] | None = None) -> Tensor:
+           record: Callable[[Tensor], None] | None = None, bias: Tensor | None = None) -> Tensor:
     """Attention of every group: `q (..., q, e)`, `k, v (..., k, e)` -> `(..., q, e)` (Vaswani et al. 2017, eq. 1).
 
     `mask` is bool and broadcasts to `(..., q, k)`; True = may look (torch's nn.MultiheadAttention means the opposite).
+    `bias` broadcasts likewise and is added to the scores.
     Without `record` PyTorch's fused kernel runs and no `q x k` tensor is kept; with it the probabilities are computed
     in the open, handed to `record`, and *the same tensor* weighs the values.
     """
     if record is not None:
-        probabilities = attention_probabilities(q, k, mask)
+        probabilities = attention_probabilities(q, k, mask, bias)
         record(probabilities)
         return probabilities @ v
+    if bias is not None:  # the fused kernels take one of the two
+        bias = bias.to(q.dtype)
+        mask = bias if mask is None else torch.where(mask, bias, -math.inf)
     lead = q.shape[:-3]  # the fused kernels want exactly four axes
     q, k, v = (x.reshape(-1, *x.shape[-3:]) for x in (q, k, v))
     if mask is not None and mask.ndim > 3:
@@ -52,20 +71,31 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None,
     return out.reshape(*lead, *out.shape[-3:])
 
 
-class MultiHeadAttention(nn.Module):
+class Attention(nn.Module):
+    """What every attention module is, however it gets queries, keys and values: `record_attention` looks for it."""
+
+    def __init__(self, *, width: int, heads: int):
+        super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError(f"{heads} heads do not divide the width {width}; each head needs width/heads channels")
+        self.heads = heads
+        self.record: Callable[[Tensor, Where | None], None] | None = None  # set by record_attention alone
+
+    def recorder(self, where: Where | None) -> Callable[[Tensor], None] | None:
+        """What `attend` wants: None while nobody records, else a function that takes the probabilities."""
+        return None if self.record is None else lambda probabilities: self.record(probabilities, where)
+
+
+class MultiHeadAttention(Attention):
     """Multi-head self-attention over the last sequence axis: `(..., l, d)` -> `(..., l, d)`.
 
     One matrix makes queries, keys and values, in that order; each head works on `e = d / head` of the width.
     """
 
     def __init__(self, *, width: int, heads: int, bias: bool = True):
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"{heads} heads do not divide the width {width}; each head needs width/heads channels")
-        self.heads = heads
+        super().__init__(width=width, heads=heads)
         self.qkv = nn.Linear(width, 3 * width, bias=bias)
         self.proj = nn.Linear(width, width)
-        self.record: Callable[[Tensor, Where | None], None] | None = None  # set by record_attention alone
 
     def forward(self, x: Tensor, *, where: Where | None = None, mask: Tensor | None = None) -> Tensor:
         """x `(..., l, d)`; `mask` bool, broadcasting to `(..., head, l, l)`, True = may look."""
@@ -80,4 +110,5 @@ def dense_attention(module: MultiHeadAttention, x: Tensor, pattern: Pattern, gri
     return module(x, mask=pattern.allowed(grid).to(x.device))
 
 
-__all__ = ["MultiHeadAttention", "Where", "attend", "attention_probabilities", "dense_attention"]
+__all__ = ["Attention", "MultiHeadAttention", "Where", "attend", "attention_probabilities", "attention_scores",
+           "dense_attention", "union_probabilities"]

@@ -18,7 +18,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoformer_edu.attention.core import MultiHeadAttention, Where
+from videoformer_edu.attention.core import Attention, Where
 from videoformer_edu.attention.patterns import Pattern, keys_of
 from videoformer_edu.tokens import Grid
 
@@ -98,7 +98,7 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
     A second forward pass inside the same context replaces the maps of the first. Maps are detached. Raises ValueError
     when the model has none of this package's attention modules.
     """
-    modules = {name: m for name, m in model.named_modules() if isinstance(m, MultiHeadAttention)}
+    modules = {name: m for name, m in model.named_modules() if isinstance(m, Attention)}
     if not modules:
         raise ValueError(f"{type(model).__name__} has no MultiHeadAttention of this package, so there is nothing to "
                          "record; load published weights into our model (pretrained) instead of wrapping another one")

@@ -130,7 +130,7 @@ def _canvas():
         for axes in (left, right):
             axes.minorticks_off()
             axes.grid(True)
-        for row, (dx, dy) in zip(PUBLISHED_TIMESFORMER, ((-6, 10), (-6, 10), (8, -27)), strict=True):
+        for row, (dx, dy) in zip(PUBLISHED_TIMESFORMER, ((-6, 10), (-6, 10), (8, 15)), strict=True):
             left.plot(row.frames, row.gmacs, "D", color="none", markeredgecolor=INK, markersize=11)
             left.annotate(row.name, (row.frames, row.gmacs), (dx, dy), textcoords="offset points", fontsize=8,
                           ha="right")

@@ -23,6 +23,15 @@ def test_ready_means_there(one):
     assert (ROOT / "solutions" / "source" / f"{one.name}.py").exists() == one.sheet_ready
 
 
+@pytest.mark.parametrize("one", [one for one in LESSONS if one.ready], ids=lambda one: one.name)
+def test_lesson_says_the_title_the_question_and_the_minutes_of_the_map(one):
+    text = (ROOT / "notebooks" / "source" / f"{one.name}.py").read_text(encoding="utf-8")
+    question = one.question[0].lower() + one.question[1:]
+    assert f"\n# # {one.name[:2]} · {one.title}: {question}\n" in text
+    opening = text.split("You will be able to")[0]
+    assert re.findall(r"(\d+)\s(?:# )?minutes", opening) == [str(one.minutes)]
+
+
 def test_no_lesson_or_sheet_is_off_the_map():
     written = [path.stem for folder in ("notebooks", "solutions") for path in (ROOT / folder / "source").glob("*.py")]
     assert set(written) <= {one.name for one in LESSONS}
@@ -65,9 +74,23 @@ def test_every_lesson_serves_an_objective_and_every_objective_names_all_three():
 def test_objectives_mark_what_is_ready():
     for cells, one in zip(rows(objectives_table()), OBJECTIVES, strict=True):
         assert re.findall(r"\*\*(\d\d)\*\*", cells[1]) == [n for n in one.lessons if lesson(n).ready]
-        assert "**04: " in cells[3] or "04" not in one.exercises
+        assert re.findall(r"\*\*(\d\d):", cells[3]) == [
+            part[:2] for part in one.exercises.split(" · ") if lesson(part[:2]).sheet_ready]
+        assert [part.startswith("*") for part in cells[2].split("; ")] == [
+            not lesson(part[-3:-1]).ready for part in one.experiment.split("; ")]
 
 
 def test_unknown_lesson_is_named():
     with pytest.raises(ValueError, match="no lesson '12'; there are 00, 01"):
         lesson("12")
+
+
+def test_the_readme_shows_the_same_tables():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert course_map("notebooks/", "exercises/") in readme and objectives_table() in readme
+
+
+def test_every_place_the_readme_points_to_is_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [place for place in re.findall(r"\]\(([^)]+)\)", readme) if "://" not in place]
+    assert len(places) > 8 and [place for place in places if not (ROOT / place).exists()] == []

@@ -22,7 +22,10 @@ class Lesson(NamedTuple):
 
 
 class Objective(NamedTuple):
-    """What a learner can do at the end, and where that is learned, measured and practised."""
+    """What a learner can do at the end, and where that is learned, measured and practised.
+
+    `experiment` is "what (number of its lesson); what (number)", `exercises` is "sheet: which · sheet: which".
+    """
 
     able_to: str
     lessons: tuple[str, ...]
@@ -32,7 +35,7 @@ class Objective(NamedTuple):
 
 LESSONS = (
     Lesson("00_start_here", "Start here", "What will I be able to do, and is my machine ready?", 40, ready=True),
-    Lesson("01_vit_recap", "ViT, a recap", "How does a picture become tokens that look at each other?", 60, 4, 50,
+    Lesson("01_vit_recap", "ViT recap", "How does a picture become tokens that look at each other?", 45, 4, 50,
            ready=True),
     Lesson("02_the_cost_of_time", "The cost of time", "What does the time axis cost, and who pays?", 45, 4, 50),
     Lesson("03_factorised_attention", "Factorised attention", "Who really needs to look at whom?", 50, 4, 50),
@@ -50,11 +53,11 @@ LESSONS = (
 OBJECTIVES = (
     Objective("Explain attention for video: what the tokens are, who looks at whom, what it costs",
               ("00", "01", "02", "04"),
-              "one frame against two (00); a map of attention, clicked through (01); joint against divided cost (04)",
+              "one frame against two (00); an attention map to click through (01); where divided is cheaper (04)",
               "01: all · 02: all · 04: 4"),
     Objective("Implement space-time attention",
               ("03", "04", "05"),
-              "a published block's weights give the same logits in ours (04); the class token's trap (04)",
+              "a model that sees nothing, and why (04); weights of the reference library, the same logits (04)",
               "04: 1, 2, 3 · 03: all · 05: all"),
     Objective("Compare architectures by what they can learn and what they cost",
               ("04", "05", "07", "10"),
@@ -101,8 +104,9 @@ def objectives_table() -> str:
     lines = ["| at the end you can | lessons | an experiment on the way | exercises |", "|---|---|---|---|"]
     for number, one in enumerate(OBJECTIVES, start=1):
         lessons = ", ".join(f"**{n}**" if lesson(n).ready else f"*{n}*" for n in one.lessons)
-        parts = (f"**{part}**" if lesson(part[:2]).sheet_ready else f"*{part}*" for part in one.exercises.split(" · "))
-        lines.append(f"| {number}. {one.able_to} | {lessons} | {one.experiment} | {' · '.join(parts)} |")
+        sheets = (f"**{part}**" if lesson(part[:2]).sheet_ready else f"*{part}*" for part in one.exercises.split(" · "))
+        tried = (part if lesson(part[-3:-1]).ready else f"*{part}*" for part in one.experiment.split("; "))
+        lines.append(f"| {number}. {one.able_to} | {lessons} | {'; '.join(tried)} | {' · '.join(sheets)} |")
     return "\n".join(lines)
 
 

@@ -82,7 +82,7 @@ def _libraries(facts: Facts) -> list[Row]:
     for what, names in (("PyTorch", ["torch"]), ("other libraries", [n for n in facts.bounds if n != "torch"])):
         found = ", ".join(f"{name} {facts.versions.get(name, 'missing')}" for name in names)
         mend = " ".join(f"'{name}>={facts.bounds[name]}'" for name in names if name in bad)
-        needed = f"{facts.bounds['torch']} or newer" if what == "PyTorch" else f"{len(names)} of them, new enough"
+        needed = f"{facts.bounds['torch']} or newer" if what == "PyTorch" else "all there, and new enough"
         rows.append(Row(what, needed, found, f"`pip install -U {mend}`, then restart the kernel" if mend else ""))
     return rows
 
@@ -188,7 +188,7 @@ def environment_html(rows: list[Row]) -> str:
     head = "".join(f'<th scope="col" {left}>{word}</th>' for word in ("", "needed", "found", "verdict", "what to do"))
     body = "".join(
         f'<tr><th scope="row" {left}>{text(row.what)}</th><td {left}>{text(row.needed)}</td>'
-        f"<td data-machine>{html.escape(row.found, quote=False)}</td>"
+        f"<td data-machine {left}>{html.escape(row.found, quote=False)}</td>"
         f"<td {left}><strong>{row.verdict}</strong></td><td {left}>{text(row.advice)}</td></tr>"
         for row in rows
     )

@@ -16,8 +16,8 @@
 # %% [markdown]
 # ## 1 · The course on one page
 #
-# Eleven lessons, each with one question. What is printed bold exists now; the rest is marked *not yet*. The minutes
-# are estimates for a first reading with all experiments.
+# Eleven lessons, each with one question. What is printed bold is there; the rest is marked *not yet*. The minutes are
+# estimates for a first reading with all its experiments. Section 9 has what you will be able to do at the very end.
 
 # %%
 from videoformer_edu.course import show_map
@@ -27,7 +27,7 @@ show_map()
 # %% [markdown]
 # Each lesson works the same way. You meet a question, you **predict** an answer, you run the next cell and compare.
 # <kbd>Shift</kbd>+<kbd>Enter</kbd> runs a cell and goes to the next one. Then you **change** something: wherever
-# it says *Try*, edit the cell and run it again. Nothing can break; *Kernel › Restart* brings everything back.
+# it says *Try*, edit the cell and run it again. You cannot break anything: *Kernel › Restart* brings it all back.
 #
 # ## 2 · Is this machine ready?
 #
@@ -45,9 +45,9 @@ show_environment()
 #
 # ## 3 · A film is a block of numbers
 #
-# What does a program see when it looks at a film? The course brings one along: 2.4 seconds of *Big Buck Bunny*, ©
-# 2008 Blender Foundation, [peach.blender.org](https://peach.blender.org), licence [CC BY
-# 3.0](https://creativecommons.org/licenses/by/3.0/), cut and scaled down.
+# What does a program see when it looks at a film? The course brings one along: 2.4 seconds of *Big Buck Bunny*.
+# © 2008 Blender Foundation, [peach.blender.org](https://peach.blender.org), licence
+# [CC BY 3.0](https://creativecommons.org/licenses/by/3.0/); an excerpt, cut and scaled down.
 
 # %%
 from einops import rearrange
@@ -209,8 +209,10 @@ show(patches_in_time(square[[0, 3, 7]], 16, tokens, times=[0, 3, 7]),
      caption="Three of the eight frames, 14 × 14 patches each. A and B: one place at two times. C: another place.")
 
 # %% [markdown]
-# The answer is 1568. In attention, tokens look at each other. If every token looks at every token, A sees B and
-# C, and the work grows with the number of *pairs*. If each token looks only within its own frame, A never meets B.
+# The answer is 1568. In the film, A is moss, and B, the same place about a second later, is the rabbit's face.
+#
+# In attention, tokens look at each other, and the work grows with the number of *pairs*. If every token looks at
+# every token, A sees B and C. If each looks only within its own frame, A never meets B.
 
 # %%
 within_frames = t * (h * w) ** 2                      # each frame for itself
@@ -258,22 +260,22 @@ show(filmstrips({"the clip": one, "played\nbackwards": one.flip(0)}),
 # Take the smallest example first: a world of four pixels and three moments, with one dot in it.
 
 # %%
-right = torch.tensor([
+rightward = torch.tensor([
     [1, 0, 0, 0],                                     # t0: the dot is on the left
     [0, 1, 0, 0],                                     # t1
     [0, 0, 1, 0],                                     # t2
 ])                                                    # (t, w)
-left = right.flip(0)
-print("t1 is the same in both:        ", torch.equal(right[1], left[1]))
-print("the same three frames, as a set:", {tuple(f) for f in right.tolist()} == {tuple(f) for f in left.tolist()})
-print("t1 - t0, moving right:", (right[1] - right[0]).tolist())
-print("t1 - t0, moving left: ", (left[1] - left[0]).tolist())
+leftward = rightward.flip(0)
+print("t1 is the same in both:   ", torch.equal(rightward[1], leftward[1]))
+print("the same frames, as a set:", sorted(rightward.tolist()) == sorted(leftward.tolist()))
+print("t1 - t0, moving right:", (rightward[1] - rightward[0]).tolist())
+print("t1 - t0, moving left: ", (leftward[1] - leftward[0]).tolist())
 
 # %% [markdown]
-# One frame, or all frames without their order, is the same for both directions. The difference of two frames in
-# order is not: light *leaves* one place (−1) and *arrives* at another (+1).
+# The frame t1, and all three frames without their order, are the same for both directions. The difference of two
+# frames in order is not: light *leaves* one place (−1) and *arrives* at another (+1).
 #
-# Now the real clips. We give a simple learner one frame of each of 2048 training clips: it remembers the average
+# Now the 32 × 32 clips. We give a simple learner one frame of each of 2048 training clips: it remembers the average
 # frame of every direction and then answers with the average that lies nearest. (Such a learner is a linear
 # classifier.)
 #
@@ -309,8 +311,8 @@ assert score(one_frame) < 18
 #
 # ## 7 · Two frames, in order
 #
-# Two frames are enough, and no learning is needed. Between them light leaves some pixels, $L$, and arrives at
-# others, $A$:
+# Two frames are enough, and no learning is needed. Let $I_t(x)$ be the brightness of pixel $x$ in frame $t$. From
+# frame $t$ to a later frame $t'$ light leaves some pixels, $L$, and arrives at others, $A$:
 #
 # $$A(x) = \max(I_{t'}(x) - I_t(x),\, 0) \qquad L(x) = \max(I_t(x) - I_{t'}(x),\, 0)$$
 
@@ -408,7 +410,7 @@ assert by_gap[2] > 97 and by_gap[7] < 90
 # ## 8 · A data set that gives the answer away
 #
 # Now a data set that looks harmless. Digits again, eight classes again; but the frame has edges, and each
-# path leads *through the middle*. Two classes come closer or go away instead of moving along a diagonal.
+# path leads *through the middle*. Two classes come closer or go away instead of moving along the second diagonal.
 #
 # > **Predict.** Our learner of single frames was at chance. How good is it here? *(a)* 12 %, *(b)* 25 %, *(c)* over
 # > 60 %.
@@ -457,8 +459,8 @@ show_objectives()
 # - **Predict first.** Say your answer aloud or write it down. A wrong prediction is where you learn most.
 # - **Explorers** are pictures with controls. <kbd>Tab</kbd> leads to a control, the arrow keys move it, a mouse
 #   does both.
-# - **Exercises** live in sheets in the folder `exercises`. You fill in a function, `check(...)` says in words what
-#   is wrong, and hints come one at a time. Worked solutions are in `solutions`.
+# - **Exercises** live in sheets in the folder `exercises`. You fill in a function, a check says in words what is
+#   wrong, hints come one at a time, and `progress()` says how far you are. Worked sheets are in `solutions`.
 # - **Your answers** are kept in the sheet itself, a file on your own disk; save it as you would any document. No
 #   account, nothing sent. Rebuilding the course stops rather than write over a sheet in which someone has worked.
 
@@ -475,20 +477,30 @@ show_objectives()
 # %% [markdown]
 # ## Exercises
 #
-# This lesson has no sheet. Three things to try right here, each by changing one cell above:
+# This lesson has no sheet; the first one belongs to lesson 04. Three things to try right here, in the cells above.
 #
-# 1. Section 7 uses `light[:, 0]` and `light[:, 2]`. Does it matter *where* in the clip the pair lies? Use frames 5
-#    and 7.
-# 2. Section 8 looks at `t = 0`. Look at `t = 4` in both functions. Where has the leak gone, and why?
-# 3. Put a file of your own in the place of `example_clip_path()` and look at its cut through time and its changes.
+# **1.** Section 7 compares `light[:, 0]` with `light[:, 2]`. Does it matter *where* in the clip the pair lies? Take
+# frames 5 and 7.
 #
-# Then open [01 · ViT, a recap](01_vit_recap.ipynb).
+# <details><summary>Answer</summary>No, still 100 %. The speed is constant and every place is as good as any other, so
+# only the distance in time counts.</details>
+#
+# **2.** Section 8 looks at `t = 0`. Put `4` for `0` in `average_frames` and where `leaky` is computed, and run from
+# there. Where has the leak gone?
+#
+# <details><summary>Answer</summary>Down to 18 %. All paths lead through the middle, and at t = 4 everybody is there. At
+# t = 7 the leak is back, 76 %. So ask what the <em>best</em> single frame gives away, not just any.</details>
+#
+# **3.** Put the path of a video of your own in the place of `example_clip_path()`. Look at its cut through time and at
+# its changes. Has it repeated frames?
+#
+# Then open [01 · ViT recap](01_vit_recap.ipynb).
 
 # %% [markdown]
 # ## Summary
 #
-# 1. A clip is a block of numbers `(t, h, w, c)`; a model takes `(b, c, t, h, w)` and cuts it into tokens with an
-#    address in time and space.
+# 1. A clip is a block of numbers, `(t, h, w, c)`; a model takes `(b, c, t, h, w)` and cuts it into tokens, each with
+#    an address in time and space.
 # 2. One frame knows nothing of a direction, a bag of frames knows half, two frames in order know it all.
 # 3. Before a claim about time, ask what a single frame already gives away.
 #

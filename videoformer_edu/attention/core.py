@@ -107,7 +107,7 @@ class MultiHeadAttention(Attention):
 
 def dense_attention(module: MultiHeadAttention, x: Tensor, pattern: Pattern, grid: Grid) -> Tensor:
     """The oracle of every efficient module: the same weights, all `l x l` scores, masked by the pattern."""
-    return module(x, mask=pattern.allowed(grid).to(x.device))
+    return MultiHeadAttention.forward(module, x, mask=pattern.allowed(grid).to(x.device))
 
 
 __all__ = ["Attention", "MultiHeadAttention", "Where", "attend", "attention_probabilities", "attention_scores",

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 01 · ViT recap: how does a picture become tokens that look at each other?
 #
-# A picture goes in as pixels and comes out as the name of a digit. In between, 65 vectors exchange messages. In this
-# lesson you take that machine apart, one piece at a time, on a picture small enough to print. About 45 minutes on any
-# laptop; you need to know PyTorch tensors and `nn.Module`, nothing about transformers.
+# A picture goes in as pixels and comes out as the name of a digit. In between, 65 vectors exchange messages. Here you
+# take that machine apart, one piece at a time, on a picture small enough to count. About 45 minutes on any laptop; you
+# need PyTorch tensors and `nn.Module`, and no knowledge of transformers.
 #
 # ## You will be able to
 #
@@ -59,10 +59,10 @@ show(image_in_patches(on_page[13], 4),
      caption="64 patches. Patch number i sits in row i // 8 and column i % 8.")
 
 # %% [markdown]
-# There are $n = \frac{H}{P}\cdot\frac{W}{P} = 8 \cdot 8 = 64$ patches. Each has lost sight of the others: nothing in
-# patch 29 says what patch 30 shows. That is what attention is for.
+# There are $n = \frac{H}{P}\cdot\frac{W}{P} = 8 \cdot 8 = 64$ patches. Nothing in patch 29 says what patch 30 shows;
+# that is what attention is for.
 #
-# **Where this breaks.** `view` gives the same *shape* without moving a pixel in memory. Look at what it gives.
+# **Where this breaks.** `view` gives the same *shape* without moving a pixel in memory.
 
 # %%
 rubble = image.view(64, 3, 4, 4)  # the right shape, the wrong pixels
@@ -81,8 +81,7 @@ show(token_strip(both, [f"{i}" for i in range(24, 40)] * 2),
 #
 # $$z_i = W x_i + b, \qquad x_i \in \mathbb{R}^{cP^2},\ z_i \in \mathbb{R}^{d}$$
 #
-# Most code writes it as a convolution. A convolution whose stride equals its kernel steps from patch to patch without
-# overlap.
+# Most code writes it as a convolution whose stride equals its kernel: it steps from patch to patch without overlap.
 #
 # > **Predict.** Take the weights of such a convolution, flatten them, and multiply the flattened patches with them.
 # > Same result: exactly, up to rounding, or not at all?
@@ -103,7 +102,8 @@ assert torch.allclose(by_convolution, by_linear_map, atol=1e-5)
 
 # %% [markdown]
 # The same numbers, up to rounding. So the package's `PatchEmbed` is a convolution and a reshape. It takes videos
-# `(b, c, t, h, w)`, because that is where the course goes; a picture is a video of one frame.
+# `(b, c, t, h, w)`, where this course is going; a picture is a video of one frame. A size that the patches do not
+# divide is refused, with a number to use instead.
 
 # %%
 from videoformer_edu.tokens import Grid, PatchEmbed, resize_space
@@ -117,9 +117,8 @@ except ValueError as error:
 # %% [markdown]
 # ## 3 · Where was that patch?
 #
-# Attention treats its tokens as a *set*: it has no idea which came first. So ViT adds to each token a vector that
-# belongs to its place, from a table with one row per place, learned like any other weight. Here is our trained model,
-# and the same model with that table set to zero.
+# Attention treats its tokens as a *set*. So ViT adds to each token a vector that belongs to its place, from a table
+# with one row per place, learned like any other weight. Here is our trained model, and the same with that table zero.
 #
 # > **Predict.** You cut every picture into patches and glue them back in random order. The model *without* positions
 # > is right as often as before, somewhat less often, or it guesses (10 %)?
@@ -146,9 +145,9 @@ for name, net in (("with positions", model), ("without", blind)):
 assert (blind(inputs) - blind(shuffled)).abs().max() < 1e-3 < (model(inputs) - model(shuffled)).abs().max()
 
 # %% [markdown]
-# Without positions the logits are *the same, to rounding*: to such a model a picture is a bag of patches. The bag is
-# surprisingly good, because strokes alone tell most digits apart. So an accuracy does not tell you whether a model
-# knows where things are. Ask a question that only places can answer.
+# Without positions the logits are *the same, to rounding*: a picture is then a bag of patches. The bag is surprisingly
+# good, because strokes alone tell most digits apart. So an accuracy does not tell you whether a model knows where
+# things are. Ask a question that only places can answer.
 #
 # > **Predict.** Roll every picture sideways by half its width, so that digits on the left come to the right. Can the
 # > model without positions notice?
@@ -185,8 +184,8 @@ show(similarity_grid(similarity.view(8, 8, 8, 8)),
 
 # %% [markdown]
 # Each place has its own mark, and neighbours have become slightly alike; an untrained table has no such trace. Trained
-# on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our digits may lie
-# anywhere, so this model had little to learn from places, and its map is faint.
+# on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our digits lie anywhere,
+# so this model had little to learn from places.
 #
 # **Where this breaks: another picture size.** A table for 8 x 8 places must be resized for 16 x 16. In memory it is a
 # list of 64 rows, and it is tempting to stretch that list. Try it on a table whose only entry is the column number.
@@ -203,20 +202,19 @@ assert (in_2d - truth).abs().mean() < 0.2 and (in_1d - truth).abs().mean() > 1.5
 show(value_maps({"2-D (right)": in_2d, "1-D (wrong)": in_1d}, label="column it claims"),
      alt="Two 16 by 16 maps of the column that each place claims. 2-D: a smooth ramp from left to right. 1-D: every "
          "second row claims columns 0 to 3, the others columns 4 to 7.",
-     caption="The same table, resized in two ways. Published code has made this mistake.")
+     caption="The same table, resized in two ways.")
 
 # %% [markdown]
-# The list stretched in 1-D tells every second row that it is the left half of the picture. Nothing fails; the accuracy
-# only gets worse. `SpacePositions` resizes both axes.
+# Stretched as a list, every second row claims the left half of the picture and the others the right. Nothing fails;
+# the accuracy only gets worse. `resize_space` resizes both axes.
 #
 # ## 4 · How does a token look at another?
 #
-# Forget the model for a moment. Here are four patches of a picture of a house, with a colour each. That colour is the
-# message that a token has to give: its **value** $v$.
+# Forget the model for a moment. Here are four patches of a picture of a house. Each has a colour, and that is the
+# message it has to give: its **value** $v$.
 #
 # Each token also carries two short vectors. The **key** $k$ says *what I am*; the **query** $q$ says *what I look
-# for*. Ours have two numbers: the first is about height (+ above, - below), the second about material (+ built, -
-# grown).
+# for*. Ours have two numbers: height (plus is above, minus below) and material (plus is built, minus is grown).
 
 # %%
 names = ["sky", "roof", "grass", "door"]
@@ -230,8 +228,8 @@ v = torch.tensor([[135.0, 190, 235], [180, 60, 50], [90, 150, 60], [120, 80, 40]
 # %% [markdown]
 # > **Predict.** The door asks with $q = (2, 2)$. At which token will it look most? And the grass, with $q = (2, 0)$?
 #
-# First the door alone, in plain Python. A dot product says how well a key answers the query; dividing by $\sqrt{e}$
-# keeps the scores small (section 5 says why); the **softmax** turns scores into shares that sum to one.
+# First the door alone, in plain Python. A dot product says how well a key answers the query; $\sqrt{e}$ keeps the
+# scores small (section 5); the **softmax** turns scores into shares that sum to one.
 
 # %%
 e = 2
@@ -246,8 +244,8 @@ print("the door receives the colour", [round(255 * value.item()) for value in co
 assert max(range(4), key=shares.__getitem__) == names.index("roof")
 
 # %% [markdown]
-# The door looks at the roof: 0.89 of its attention. What it receives is the mean of all values, weighted by those
-# shares: nearly the red of the roof. Now all four tokens at once. The loops become two matrix products:
+# The door looks at the roof, and receives the mean of all values, weighted by its shares: nearly the red of the roof.
+# Now all four tokens at once. The loops become two matrix products:
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{e}}\right) V$$
 
@@ -272,10 +270,9 @@ show(token_strip(squares, names + [f"{name} after" for name in names], columns=4
 
 # %% [markdown]
 # Look at the grass: it wanted sky *and* roof, and received mauve. Remember that colour until section 6. `attend` is
-# the one softmax attention of the package; everything in this course calls it, and it agrees with your loop.
+# the one softmax attention of the package, and it agrees with your loop.
 #
-# **Where this breaks.** The softmax belongs on the *last* axis, the keys. `dim=0` gives the same shape without an
-# error.
+# **Where this breaks.** The softmax belongs on the *last* axis, the keys. `dim=0` gives the same shape and no error.
 
 # %%
 wrong = (q @ k.T / math.sqrt(e)).softmax(dim=0)
@@ -287,8 +284,8 @@ assert torch.allclose(weights.sum(-1), torch.ones(4)) and (wrong.sum(-1) - 1).ab
 # > **Try.** Give the grass a query with which it looks at itself. Then multiply all queries by 10, or by 0: what do
 # > the colours become?
 #
-# In a real model nobody writes $q$, $k$, $v$ by hand. Three linear maps make them from the same token, which is why it
-# is called *self*-attention: $q_i = W_Q z_i,\ k_i = W_K z_i,\ v_i = W_V z_i$.
+# In a model, three linear maps make all three from the same token; hence *self*-attention: $q_i = W_Q z_i$,
+# $k_i = W_K z_i$, $v_i = W_V z_i$.
 #
 # ## 5 · Why divide by $\sqrt{e}$?
 #
@@ -297,13 +294,13 @@ assert torch.allclose(weights.sum(-1), torch.ones(4)) and (wrong.sum(-1) - 1).ab
 
 # %%
 def sharpness(scores: torch.Tensor) -> tuple[float, float]:
-    """How many keys share the attention, exp(entropy); and how much a share moves with its score, p (1 - p), summed."""
+    """How many keys share the attention, exp(entropy); how much the shares move with their scores, sum of p(1 - p)."""
     p = scores.softmax(-1)
     entropy = -(p * p.clamp(min=1e-12).log()).sum(-1)
     return entropy.exp().mean().item(), (p * (1 - p)).sum(-1).mean().item()
 
 
-print("   e            spread   keys in use of 64   slope")
+print("   e           spread   keys in use of 64   slope")
 for e in (4, 64, 1024):
     raw = torch.randn(2000, 1, e) @ torch.randn(2000, 64, e).mT  # (2000, 1, 64)
     for name, scores in (("raw", raw), ("scaled", raw / math.sqrt(e))):
@@ -313,10 +310,9 @@ for e in (4, 64, 1024):
 assert sharpness(raw)[0] < 2 and sharpness(raw)[1] < 0.2
 
 # %% [markdown]
-# The spread grows as $\sqrt{e}$: 16-fold from 4 to 1024. Unscaled, the softmax of wide vectors gives nearly all
-# attention to one key, and which one is chance. That also hurts learning. The derivative of a share $p$ by its score
-# is $p(1-p)$: a softmax that is sure of itself passes little gradient on. Divided by $\sqrt{e}$, it starts undecided
-# at any width.
+# The spread grows as $\sqrt{e}$: 16-fold from 4 to 1024. Unscaled, wide vectors give nearly all attention to one key,
+# and which one is chance. That also hurts learning: the derivative of a share $p$ by its score is $p(1-p)$, so a
+# softmax that is sure of itself passes little gradient on. Divided by $\sqrt{e}$, it starts undecided at any width.
 #
 # ## 6 · Why several heads?
 #
@@ -385,15 +381,16 @@ print("the logits differ by more than 1 part in 2,000:", bool(difference > 1 / 2
 assert 1 / 2000 < difference < 1 / 20
 
 # %% [markdown]
-# Not a disaster, but fifty times more than the one part in 100,000 that our tests allow between this ViT and the
-# published one. Compare logits when you port a model: the accuracy may not show it.
+# Fifty times more than the one part in 100,000 that our tests allow between this ViT and the published one. Compare
+# logits when you port a model: the accuracy may not show it.
 #
 # ## 8 · The whole model
 #
 # One piece is missing: 64 tokens, but one answer. ViT puts an extra token in front, **CLS**. It starts as the same
 # learned vector for every picture, looks at all patches in every block, and is what the classifier reads at the end.
 #
-# > **Predict.** How much does CLS vary from picture to picture before the first block? And after each?
+# > **Predict.** How much does CLS differ from picture to picture *before* the first block: not at all, a little, or as
+# > much as at the end?
 
 # %%
 show_source(ViT.features)
@@ -439,10 +436,11 @@ print(f"224 to 448: pairs x {twice.pairs / base.pairs:.1f}, whole model x {twice
 assert 15.5 < twice.pairs / base.pairs < 16
 
 # %% [markdown]
-# Sixteen-fold (a little less, because of CLS). But the whole model grows only 4.5-fold: at 224 pixels the pairs are 4
-# % of the work, and the MLPs most of it. "Attention is quadratic" is true and, at this size, not yet what you pay
-# for; at 896 pixels it is 40 %. Eight frames of video have as many tokens as one picture of 634 pixels; lesson 04
-# starts there.
+# Sixteen-fold (a little less, because of CLS). Yet the whole model grows only 4.5-fold: at 224 pixels the pairs are a
+# mere 4 % of the work, and the MLPs most of it. "Attention is quadratic" is true, and at this size not yet what you pay
+# for; at 896 pixels it is 40 %. Eight frames of video have as many tokens as one picture of 634 pixels: lesson 04.
+#
+# > **Try.** `patch_size=8` at 224 pixels. Which line of the table does it resemble, and why?
 #
 # A formula is a claim. Count the real module, and time the real kernel.
 
@@ -463,14 +461,14 @@ def seconds(tokens: int) -> float:
     return min(times)
 
 
-print("16 times the tokens take more than 16 times the time:", seconds(8192) > 16 * seconds(512))
+print("8 times the tokens take more than 16 times the time:", seconds(4096) > 16 * seconds(512))
 
 # %% [markdown]
 # ## 10 · Where does the model look?
 #
-# `record_attention` collects the shares of a forward pass. A map that is computed a second time, beside the model, may
-# show something else than the model did; these are the very tensors that weighted the values. You need not believe it:
-# take the values of the first block, weigh them with the recorded map, and compare with what its attention returns.
+# `record_attention` collects the shares of a forward pass: the very tensors that weighted the values, not a second
+# computation beside the model. You need not believe it. Take the values of the first block, weigh them with the
+# recorded map, and compare with what its attention returns.
 
 # %%
 from videoformer_edu.attention import record_attention
@@ -510,16 +508,15 @@ assert torch.equal(answers[shown], gallery.digit[shown])
 # %%
 from videoformer_edu.widgets.page_explorer import attention_explorer
 
-one = {name: m.dense()[13, :, :, 1:].unflatten(-1, (1, 8, 8)) for name, m in maps_of_gallery.items()}
 attention_explorer(
-    on_page[13:14], {f"block {i + 1}": one[f"blocks.{i}.attention"] for i in (2, 1, 0)},
+    on_page[13:14], list(maps_of_gallery.values())[::-1], b=13,  # the last block first
     title="Where does each patch look?", start="cls",
     alt="The handwritten 5 with a map over it: the CLS token of block 3 looks at the strokes of the digit and hardly "
         "at the photograph around it.")
 
 # %% [markdown]
-# Eight pictures chosen by us prove little. So count, over 256 pictures. The generator knows the square in which each
-# digit lies, so we can ask which share of CLS's attention on patches falls inside.
+# Eight pictures chosen by us prove little. So count over 256. The generator knows the square in which each digit lies;
+# which share of CLS's attention on patches falls inside?
 #
 # > **Predict.** The digit's square covers about 18 % of a picture. How much of the attention lands there in block 3:
 # > about 18 %, 40 %, or 90 %? And in a model with random weights?
@@ -545,8 +542,8 @@ for i, name in enumerate(maps):
     assert ours > 0.6 and abs(chance - covered.mean()) < 0.06
 
 # %% [markdown]
-# Training has taught CLS where to look; nobody told it where digits are. But does the looking *matter*? Take it
-# away: with queries of zero, all scores are equal and every token looks everywhere alike.
+# Training has taught CLS where to look; nobody told it where digits are. But does the looking *matter*? Take it away:
+# with queries of zero all scores are equal, and every token looks everywhere alike.
 
 # %%
 for i in range(3):
@@ -560,8 +557,8 @@ for i in range(3):
 # %% [markdown]
 # ## 11 · What does a map not say?
 #
-# It is tempting to read "looks at" as "decides by". That can be tested: hide each patch in turn (paint it with the
-# picture's mean colour) and see how much the probability of the right digit drops.
+# It is tempting to read "looks at" as "decides by". Test it: hide each patch in turn (paint it with the picture's mean
+# colour) and see how much the probability of the right digit drops.
 #
 # > **Predict.** In how many pictures is the patch that CLS looks at most also the patch whose loss hurts most: nearly
 # > all, most, or fewer than half?
@@ -603,7 +600,7 @@ with torch.enable_grad():
         own.append((felt[:, 27] / felt.sum(-1)).mean().item())
         z = block(z, grid)
 print("how much of token 27's sensitivity to pixels lies in its own patch, before each block:")
-print([round(share, 1) for share in own])
+print([round(share, 2) for share in own])
 assert own[0] > 0.999 and max(own[1:]) < 0.6
 
 # %% [markdown]
@@ -648,9 +645,9 @@ for size in (32, 64):
     assert correct > 0.8 if size == 32 else correct < 0.6
 
 # %% [markdown]
-# **Patches too large.** Inside a patch there is only one linear map; all looking happens between patches. With
-# patches of 16 pixels our whole digit could be one token, and attention would have nothing left to compare. Smaller
-# patches are the remedy, and you know the price: half the side, sixteen times the pairs.
+# **Patches too large.** Inside a patch there is only one linear map; all looking happens between patches. With patches
+# of 16 pixels our whole digit could be one token, with nothing left to compare. Smaller patches are the remedy, and you
+# know the price: half the side, sixteen times the pairs.
 #
 # ## Exercises
 #
@@ -678,7 +675,7 @@ for size in (32, 64):
 # ## Summary
 #
 # 1. A patch becomes a token by one linear map, and without a position table a picture is only a bag of patches.
-# 2. Attention is a mean of values with shares $\mathrm{softmax}(QK^\top/\sqrt{e})$, for $N^2$ pairs: 16-fold when the side doubles.
+# 2. Attention is a mean of values with shares $\mathrm{softmax}(QK^\top/\sqrt{e})$; twice the side, 16 times the pairs.
 # 3. Maps recorded in the forward pass show where a model looks; what it decides by you test by taking things away.
 #
 # **References.** Dosovitskiy et al. 2021, *An image is worth 16x16 words*,

@@ -330,7 +330,8 @@ print("frames in which the misread tube lights up:", misread(tube).nonzero()[:, 
 #
 # Three small models were trained on it. The recipe and all numbers are in `pretrained/weights/RESULTS.md`.
 #
-# > **Predict.** Space-only averages its frames' features. What is the best it can reach: 12.5 %, 50 % or 100 %?
+# > **Predict.** Space-only averages its frames' features. What is the best it can reach: 12.5 %, 50 % or 100 %? And joint
+# > attention, in which every patch sees every patch of every frame: can it do worse than divided?
 
 # %%
 from videoformer_edu.figures.scores import confusion, confusion_matrices
@@ -347,19 +348,28 @@ print({kind: f"{100 * share:.0f} %" for kind, share in accuracy.items()})
 
 # %%
 show(confusion_matrices({kind.replace("_", " "): table for kind, table in tables.items()}, list(DIRECTIONS)),
-     alt="Three 8 by 8 tables. Space only: most answers lie in 2 by 2 blocks on the diagonal, the axis is read and the way "
-     "along it is guessed. PLACEHOLDER Divided: a clean diagonal.",
+     alt="Three 8 by 8 tables. Space only: one column, the same answer to every clip. Joint: they lie in 2 by 2 blocks on "
+     "the diagonal, the axis is read and the way along it is guessed. Divided: a clean diagonal.",
      caption="Rows: how the digit moves. Columns: what the model says. Numbers in per cent of the row.")
-assert accuracy["space_only"] <= 0.50 + 0.05, "an order-less model above its ceiling means a leak"
-assert accuracy["divided"] >= 0.95
-with torch.no_grad():
+axis = (answers["joint"] // 2 == direction // 2).float().mean().item()
+print("joint knows the axis of more than 9 in 10 clips:", axis > 0.9)
+assert accuracy["space_only"] < 0.55 and 0.4 < accuracy["joint"] < 0.65 and accuracy["divided"] > 0.95
+with torch.no_grad():  # and played backwards?
     backwards = models["divided"](clips.flip(2)).argmax(1)
 opposite = (backwards == direction ^ 1).float().mean().item()
 print("clips played backwards get the opposite label:", opposite > 0.95)
 assert opposite > 0.95
 
 # %% [markdown]
-# PLACEHOLDER joint story
+# Divided attention solves the task, and turns round when the clip does. **Space-only** learnt nothing: it gives every
+# clip the same name. Its ceiling is 50 %, but the average over frames blurs even the axis, and 1,600 steps did not find
+# it there.
+#
+# **Joint** is the surprise. It sees all that divided sees, and it had 6,000 steps against 1,600. It read the axis and
+# never found the sign: the 2 x 2 blocks are coin tosses between a direction and its opposite, exactly what a *set* of
+# frames allows. This is no proof that it cannot. It is what this recipe gives with this little data. Divided attention
+# is told which tokens share a place; joint attention has to find it among 128 keys, from positions that are added up
+# with everything else. What helps it along (boxes of several frames as tokens, better starts) is a matter for lesson 08.
 #
 # ## 7 · What it looks at
 #

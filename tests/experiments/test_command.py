@@ -24,7 +24,7 @@ def test_a_few_steps_of_everything(tmp_path):
     assert done.stderr == ""
     assert list(json.loads((tmp_path / "new" / "RESULTS.json").read_text())) == list(EXPERIMENTS)
     for name, experiment in EXPERIMENTS.items():
-        assert f"{name}  seed 4  {experiment.kind}  step     5 / 5" in done.stdout
+        assert f"{name}  seed 4  step     5 / 5" in done.stdout
         path = tmp_path / "new" / f"{name}.safetensors"
         assert path.exists() == experiment.ships
         if experiment.ships:

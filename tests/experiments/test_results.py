@@ -69,8 +69,7 @@ def test_digit_scores():
 def a_result(accuracy):
     return {
         "model": "vit_digits", "task": "digits", "ships": True, "note": "Known.",
-        "before": [{"task": "easy", "recipe": {"steps": 2, "batch": 5}}], "recipe": {"steps": 7, "batch": 3},
-        "parameters": 1234,
+        "recipe": {"steps": 7, "batch": 3}, "parameters": 1234,
         "macs": 5600000, "seed": 2, "runs": [
             {"seed": 1, "accuracy": 0.125, "cpu_seconds": 4}, {"seed": 2, "accuracy": accuracy, "cpu_seconds": 5}],
         "probes": {"reversed_is_opposite": 0.25, "frozen_accuracy": 0.5, "shuffled_accuracy": 0.75, "shuffled_axis": 1},
@@ -88,8 +87,8 @@ def test_results_are_replaced_by_name_and_keep_their_order(tmp_path):
     assert list(stored) == ["first", "second", "third"]
     assert [r["runs"][1]["accuracy"] for r in stored.values()] == [0.8, 0.9, 0.5]
     table = (tmp_path / "RESULTS.md").read_text()
-    assert "| first | 1,234 | 5.6 M | 2 x 5 + 7 x 3 | 2 (shipped) | 80.0 | – | – | 5 |" in table
-    assert "| first | 1,234 | 5.6 M | 2 x 5 + 7 x 3 | 1 | 12.5 | – | – | 4 |" in table
+    assert "| first | 1,234 | 5.6 M | 7 x 3 | 2 (shipped) | 80.0 | – | – | 5 |" in table
+    assert "| first | 1,234 | 5.6 M | 7 x 3 | 1 | 12.5 | – | – | 4 |" in table
     assert "- `second`: Known." in table
     assert "| third | 25.0 | 50.0 | 75.0 | 100.0 |" in table
     assert "| third | a.spatial | 0.90 0.80 | 0.85 | 0.20 | 0.70 | 0.10 |" in table

@@ -101,6 +101,15 @@ def test_space_only_cannot_see_the_order(results, clips):
     assert motion_scores(model, normalise(fresh.clips), fresh.direction)["accuracy"] < 0.5 + 0.06
 
 
+def test_joint_found_the_axis_and_not_the_sign(clips):
+    model = load_small("timesformer_motion_joint")
+    scores = motion_scores(model, *clips)
+    assert scores["axis"] > 0.95
+    assert 0.45 < scores["sign"] < 0.57
+    blocks = torch.tensor(scores["confusion"]).reshape(4, 2, 4, 2).sum(dim=(1, 3))  # (axis, axis named)
+    assert blocks.diagonal().sum() > 0.95 * blocks.sum()
+
+
 def test_cls_of_the_image_model_looks_at_the_digit():
     facts = attention_facts(load_small("vit_digits"), "digits")
     last = facts["blocks.2.attention"]

@@ -19,7 +19,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, metavar="NAME", default=list(EXPERIMENTS),
                         help=f"which experiments to run: {', '.join(EXPERIMENTS)} (default: all)")
     parser.add_argument("--seeds", nargs="+", type=int, help="instead of the seeds of the catalogue")
-    parser.add_argument("--steps", type=int, help="of every stage, for a short look (default: the catalogue's)")
+    parser.add_argument("--steps", type=int, help="instead of the steps of the catalogue, for a short look")
     parser.add_argument("--out", type=Path, default=Path("small_weights"),
                         help="folder for the weights and RESULTS (default: %(default)s); the lessons read "
                              "videoformer_edu/pretrained/weights")
@@ -38,8 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         if options.seeds is not None:
             experiment = replace(experiment, seeds=tuple(options.seeds))
         if options.steps is not None:
-            shortened = tuple((kind, replace(recipe, steps=options.steps)) for kind, recipe in experiment.before)
-            experiment = replace(experiment, before=shortened, recipe=replace(experiment.recipe, steps=options.steps))
+            experiment = replace(experiment, recipe=replace(experiment.recipe, steps=options.steps))
         runs = [train(experiment, seed, log=lambda line: print(line, flush=True)) for seed in experiment.seeds]
         model, result = measure(experiment, runs)
         if experiment.ships:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from videoformer_edu.data.images import digit_images
 from videoformer_edu.data.motion import TEST_SEED, batch_seed, motion_batch, normalise
@@ -30,37 +29,27 @@ class Experiment:
     recipe: Recipe
     seeds: tuple[int, ...] = (0,)
     ships: bool = True
-    before: tuple[tuple[str, Recipe], ...] = ()  # easier stages (kind, recipe), trained first
-    start: Callable[[nn.Module], None] | None = None  # changes the fresh weights in place
     note: str = ""  # one or two sentences for the reader of the results
 
 
-@torch.no_grad()
-def sharpen(model: nn.Module) -> None:
-    """Double the queries, the keys and the time table of a fresh joint model.
-
-    Each query has 129 keys to choose from, and with PyTorch's start the softmax over them is almost even: what it
-    passes on says little about any one frame. Divided attention has 8 or 17 keys and does not need this.
-    """
-    model.time_positions.table *= 2
-    for block in model.blocks:
-        width = block.attention.proj.in_features
-        block.attention.qkv.weight[: 2 * width] *= 2
-
-
-THREE = (0, 1, 2)
+DIVIDED, JOINT, SPACE_ONLY = (f"timesformer_motion_{kind}" for kind in ("divided", "joint", "space_only"))
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         Experiment("vit_digits", "vit_digits", "digits", Recipe(steps=5000, batch=32)),
-        Experiment("timesformer_motion_divided", "timesformer_motion_divided", "motion", Recipe()),
-        Experiment("timesformer_motion_space_only", "timesformer_motion_space_only", "motion", Recipe()),
-        Experiment("timesformer_motion_bag", "timesformer_motion_bag", "motion", Recipe(steps=3200)),
-        Experiment("timesformer_motion_joint_1600", "timesformer_motion_joint", "motion", Recipe(), ships=False),
-        Experiment("timesformer_motion_joint_6000", "timesformer_motion_joint", "motion", Recipe(steps=6000),
-                   ships=False),
-        Experiment("timesformer_motion_joint", "timesformer_motion_joint", "motion", Recipe(steps=4000),
-                   before=(("motion8", Recipe(steps=300)),), start=sharpen),
+        Experiment(DIVIDED, DIVIDED, "motion", Recipe()),
+        Experiment(SPACE_ONLY, SPACE_ONLY, "motion", Recipe(), note=(
+            "a guess, and with one linear map for a head little more can be had: on a torus each single frame is "
+            "equally likely in every class, so the frames' votes favour no class on average. The exact ceiling of any "
+            "model that sees the frames as a set is 50 %.")),
+        Experiment(f"{JOINT}_1600", JOINT, "motion", Recipe(), ships=False, note=(
+            "the same recipe and the same number of steps as divided attention.")),
+        Experiment(JOINT, JOINT, "motion", Recipe(steps=6000), note=(
+            "nearly four times the steps of divided attention. It finds the axis and not the sign, which is all that "
+            "the set of frames tells; its loss ends close to the logarithm of 2. Nothing forbids it the sign. In "
+            "trials, starting from the leaky task `motion8` brought it to the axis sooner (1200 steps) and no "
+            "further; with queries, keys and time positions doubled at the start as well it told left from right in "
+            "99.6 % and up from down not at all (accuracy 40.9, 4000 steps).")),
     )
 }
 

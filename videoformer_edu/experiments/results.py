@@ -17,7 +17,7 @@ def save_weights(model: nn.Module, name: str, result: dict, folder: Path) -> Pat
     """The model's weights as float16, with recipe, seed and accuracy in the file's metadata."""
     from safetensors.torch import save_file
 
-    keys = ("model", "task", "start", "before", "recipe", "seed", "validation", "accuracy")
+    keys = ("model", "task", "recipe", "seed", "validation", "accuracy")
     about = {key: result[key] for key in keys}
     state = {key: value.to(torch.float16).contiguous() for key, value in model.state_dict().items()}
     path = folder / f"{name}.safetensors"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from videoformer_edu.cost import count_macs
 from videoformer_edu.experiments.catalogue import Experiment, held_out_examples, training_batches, validation_examples
@@ -28,20 +28,17 @@ class Trained(NamedTuple):
 
 
 def train(experiment: Experiment, seed: int, log: Callable[[str], None]) -> Trained:
-    """One run through all its stages. The row: seed, accuracies, training seconds of processor time, and the curve of
-    the last stage, `[step, mean loss since the last point, validation accuracy]`."""
+    """One run. The row: seed, accuracies, training seconds of processor time, and the curve
+    `[step, mean loss since the last point, validation accuracy]`."""
     inputs, labels = validation_examples(experiment.kind)
     torch.manual_seed(seed)
     model = build_small(experiment.model)
-    if experiment.start is not None:
-        experiment.start(model)
-    seconds = 0.0
-    for kind, recipe in (*experiment.before, (experiment.kind, experiment.recipe)):
-        watch = Watch(model, kind, recipe, lambda line: log(f"{experiment.name}  seed {seed}  {line}"))
-        torch.manual_seed(seed)
-        start = time.process_time()
-        fit(model, training_batches(kind, recipe, seed), recipe, watch)
-        seconds += time.process_time() - start - watch.seconds
+    watch = Watch(model, experiment.recipe, inputs[:512], labels[:512],
+                  lambda line: log(f"{experiment.name}  seed {seed}  {line}"))
+    start = time.process_time()
+    torch.manual_seed(seed)
+    fit(model, training_batches(experiment.kind, experiment.recipe, seed), experiment.recipe, watch)
+    seconds = time.process_time() - start - watch.seconds
 
     model.half().float().eval()  # the numbers are those of the weights as they are stored
     row = {"seed": seed, "validation": share(predict(model, inputs) == labels)}
@@ -53,9 +50,8 @@ def train(experiment: Experiment, seed: int, log: Callable[[str], None]) -> Trai
 class Watch:
     """Follows a run: a point of the curve now and then, a line to the log, and the seconds that looking took."""
 
-    def __init__(self, model: nn.Module, kind: str, recipe: Recipe, log: Callable[[str], None]):
-        self.model, self.kind, self.recipe, self.log = model, kind, recipe, log
-        self.inputs, self.labels = (x[:512] for x in validation_examples(kind))
+    def __init__(self, model: nn.Module, recipe: Recipe, inputs: Tensor, labels: Tensor, log: Callable[[str], None]):
+        self.model, self.recipe, self.inputs, self.labels, self.log = model, recipe, inputs, labels, log
         self.every = max(100, recipe.steps // POINTS)
         self.losses, self.curve, self.seconds = [], [], 0.0
 
@@ -69,8 +65,7 @@ class Watch:
         self.curve.append([done, round(sum(self.losses) / len(self.losses), 4), right])
         self.losses = []
         self.seconds += time.process_time() - start
-        self.log(f"{self.kind}  step {done:5d} / {self.recipe.steps}  loss {self.curve[-1][1]:.3f}  "
-                 f"validation {right:6.1%}")
+        self.log(f"step {done:5d} / {self.recipe.steps}  loss {self.curve[-1][1]:.3f}  validation {right:6.1%}")
 
 
 def scores(model: nn.Module, kind: str) -> dict:
@@ -87,8 +82,6 @@ def measure(experiment: Experiment, runs: list[Trained]) -> tuple[nn.Module, dic
         "task": experiment.kind,
         "ships": experiment.ships,
         "note": experiment.note,
-        "start": experiment.start.__name__ if experiment.start else None,
-        "before": [{"task": kind, "recipe": asdict(recipe)} for kind, recipe in experiment.before],
         "recipe": asdict(experiment.recipe),
         "parameters": sum(p.numel() for p in model.parameters()),
         "macs": count_macs(model, *inputs[:1].shape),

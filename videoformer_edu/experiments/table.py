@@ -55,10 +55,9 @@ def markdown(results: dict[str, dict]) -> str:
 
 def run_cells(name: str, result: dict, run: dict) -> tuple[str, ...]:
     """One training run as the cells of the first table."""
-    recipes = [*(stage["recipe"] for stage in result["before"]), result["recipe"]]
     shipped = " (shipped)" if result["ships"] and run["seed"] == result["seed"] else ""
     return (name, f"{result['parameters']:,}", f"{result['macs'] / 1e6:.1f} M",
-            " + ".join(f"{recipe['steps']} x {recipe['batch']}" for recipe in recipes), f"{run['seed']}{shipped}",
+            f"{result['recipe']['steps']} x {result['recipe']['batch']}", f"{run['seed']}{shipped}",
             *(per_cent(run.get(key)) for key in ("accuracy", "axis", "sign")), str(run["cpu_seconds"]))
 
 

@@ -15,25 +15,11 @@ from torch import nn
 from videoformer_edu.models.timesformer import timesformer_motion
 from videoformer_edu.models.vit import vit_digits
 
-
-def bag_of_frames() -> nn.Module:
-    """Space-only attention with two linear maps and a GELU for a head: any function of the *set* of frames, no more.
-
-    With one linear map for a head it would not even find the axis. On a torus every single frame is equally likely in
-    every class, so the frames' votes, averaged, favour no class: only a function of the average can tell them apart.
-    """
-    model = timesformer_motion(attention="space_only")
-    width, classes = model.head.in_features, model.head.out_features
-    model.head = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, classes))
-    return model
-
-
 BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "vit_digits": vit_digits,
     "timesformer_motion_divided": partial(timesformer_motion, attention="divided"),
     "timesformer_motion_joint": partial(timesformer_motion, attention="joint"),
     "timesformer_motion_space_only": partial(timesformer_motion, attention="space_only"),
-    "timesformer_motion_bag": bag_of_frames,
 }
 WEIGHTS = files("videoformer_edu.pretrained") / "weights"
 

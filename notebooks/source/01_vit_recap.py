@@ -55,7 +55,7 @@ on_page = gallery.images.permute(0, 2, 3, 1)  # (b, h, w, c), the order that pic
 on_page = (on_page.float() * 1.5).clamp(max=255).to(torch.uint8)  # brighter, for the eye alone
 show(image_in_patches(on_page[13], 4),
      alt="Left: a handwritten 5 on a photograph. Right: the same picture as 8 by 8 patches, numbered 0 to 63 row by "
-         "row; the strokes of the 5 are spread over about a dozen of them.",
+         "row; the strokes of the 5 are spread over about ten of them.",
      caption="64 patches. Patch number i sits in row i // 8 and column i % 8.")
 
 # %% [markdown]

@@ -34,7 +34,7 @@ def image_in_patches(image, patch_size: int, *, names: Sequence[str] | None = No
     patches = cut_patches(image, patch_size)
     rows, columns = patches.shape[:2]
     names = [str(i) for i in range(rows * columns)] if names is None else names
-    figure = new_figure(WIDE, 14 + WIDE / 2 * rows / columns)
+    figure = new_figure(WIDE, 8 + WIDE / 2 * rows / columns)
     left, right = figure.subplots(1, 2)
     left.imshow(np.asarray(image))
     left.set_title(f"{np.shape(image)[0]} x {np.shape(image)[1]} pixels")

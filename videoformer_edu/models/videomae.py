@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoformer_edu.attention.patterns import Full
+from videoformer_edu.attention.patterns import Full, Pattern, Place
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
 from videoformer_edu.tokens import Grid, TubeletEmbed, resize_joint, sincos_1d
 
@@ -71,7 +71,7 @@ class VideoMAEBlock(TransformerBlock):
 
 
 @dataclass(frozen=True, eq=False)
-class Visible:
+class Visible(Pattern):
     """The pattern of the encoder while some tokens are hidden: every visible one looks at every visible one.
 
     `tokens` is `(b, v)`, the numbers of the visible ones.
@@ -79,9 +79,10 @@ class Visible:
 
     tokens: Tensor
 
-    def allowed(self, grid: Grid) -> Tensor:
-        seen = torch.zeros(grid.l, dtype=torch.bool).index_fill_(0, self.groups(grid)[0], True)
-        return seen[:, None] & seen[None]
+    def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
+        seen = torch.zeros(tuple(grid), dtype=torch.bool)
+        seen.view(-1)[self.groups(grid)[0]] = True
+        return seen[tuple(query)] & seen[tuple(key)]
 
     def pairs(self, grid: Grid) -> int:
         return self.tokens.shape[1] ** 2
@@ -200,23 +201,30 @@ class VideoMAEPretraining(nn.Module):
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:
         """video `(b, c, t, h, w)`, mask `(b, l)` bool, True = hidden, as many in each clip."""
-        expected = (len(video), video[0, 0].numel() // math.prod(self.tubelet))
-        if mask.shape != expected:
-            raise ValueError(f"this clip needs a mask {expected} (b, l), got {tuple(mask.shape)}")
-        visible, hidden = split_mask(mask)
+        return self.paint(video, *self._split(video, mask))
+
+    def loss(self, video: Tensor, mask: Tensor) -> Tensor:
+        """Mean squared error over the pixels of the hidden tubelets alone."""
+        visible, hidden = self._split(video, mask)
+        target = take(tubelet_targets(video, self.tubelet, self.pixel_std), hidden)
+        return F.mse_loss(self.paint(video, visible, hidden), target)
+
+    def paint(self, video: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """The same as calling the model, with the mask as token numbers: `(b, v)` visible and `(b, m)` hidden."""
         tokens, grid = self.encoder(video, visible)
-        tokens = self.to_decoder(self.norm(tokens))  # (b, visible, d')
-        everywhere = self.mask_token.to(tokens.dtype).expand(len(mask), mask.shape[1], -1)
+        tokens = self.to_decoder(self.norm(tokens))  # (b, v, d')
+        everywhere = self.mask_token.to(tokens.dtype).expand(len(tokens), grid.l, -1)
         x = everywhere.scatter(1, visible[..., None].expand_as(tokens), tokens)  # (b, l, d')
         x = x + resize_joint(self.decoder_positions, self.encoder.grid, grid)
         for block in self.decoder_blocks:
             x = block(x, grid, cls=False)
         return self.head(self.decoder_norm(take(x, hidden)))
 
-    def loss(self, video: Tensor, mask: Tensor) -> Tensor:
-        """Mean squared error over the pixels of the hidden tubelets alone."""
-        target = tubelet_targets(video, self.tubelet, self.pixel_std)
-        return F.mse_loss(self(video, mask), take(target, split_mask(mask)[1]))
+    def _split(self, video: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        expected = (len(video), video[0, 0].numel() // math.prod(self.tubelet))
+        if mask.shape != expected:
+            raise ValueError(f"this clip needs a mask {expected} (b, l), got {tuple(mask.shape)}")
+        return split_mask(mask)
 
 
 def split_mask(mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,11 +58,17 @@ def test_two_builds_give_the_same_bytes(lesson):
     assert b"execution\":" not in first and b"3.11" not in first
 
 
-def test_widget_views_get_names_that_do_not_change(lesson):
-    append(lesson, "\n# %%\nimport ipywidgets\nipywidgets.IntSlider(value=4)\n")
+def test_of_an_explorer_the_still_picture_is_kept_and_the_widget_left_to_the_kernel(lesson):
+    append(lesson, "\n# %%\nfrom videoformer_edu.widgets.cost_explorer import cost_explorer\n\ncost_explorer()\n")
     first = build(lesson).read_bytes()
-    assert b"widget-view" in first
+    assert b"A still picture" in first and b"widget-view" not in first
     assert build(lesson).read_bytes() == first
+
+
+def test_a_widget_without_a_still_picture_is_refused(lesson):
+    append(lesson, "\n# %%\nimport ipywidgets\nipywidgets.IntSlider(value=4)\n")
+    with pytest.raises(BuildError, match="without a still picture"):
+        build(lesson)
 
 
 def test_a_changed_source_makes_a_notebook_stale(lesson):

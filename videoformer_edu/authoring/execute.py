@@ -1,7 +1,6 @@
 """Runs a notebook from top to bottom and keeps of it only what another run would give again."""
 
 import copy
-import hashlib
 import os
 import pathlib
 import re
@@ -54,13 +53,13 @@ def execute(notebook: NotebookNode, folder: pathlib.Path, *, label: str,
 
 
 def _settle(cell: NotebookNode, where: str) -> None:
-    """Refuse stderr and errors; give widget views names that do not change from run to run."""
-    for index, output in enumerate(cell.get("outputs", [])):
+    """Refuse stderr; leave out widget views, which live in one kernel only, where the output says the same in HTML."""
+    for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stderr":
             raise BuildError(f"{where} wrote to stderr; a lesson shows no warnings and no progress bars\n{output.text}")
-        view = output.get("data", {}).get(WIDGET_VIEW)
-        if view:
-            view["model_id"] = hashlib.sha256(f"{cell.id} {index}".encode()).hexdigest()[:32]
+        if output.get("data", {}).pop(WIDGET_VIEW, None) and "text/html" not in output.data:
+            raise BuildError(f"{where} shows a widget without a still picture for readers without a kernel; "
+                             "wrap it in videoformer_edu.widgets.kernel.KernelExplorer")
 
 
 def _place(notebook: NotebookNode) -> str:

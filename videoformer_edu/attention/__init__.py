@@ -8,11 +8,24 @@ from videoformer_edu.attention.core import (
     attention_probabilities,
     dense_attention,
 )
+from videoformer_edu.attention.cross import AlignedTime, CrossAttention
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
-from videoformer_edu.attention.patterns import Full, Pattern, Spatial, Temporal
+from videoformer_edu.attention.patterns import Axial, Full, Pattern, Spatial, Temporal
+from videoformer_edu.attention.pooling import Pooled, PooledAttention
 from videoformer_edu.attention.recording import AttentionMap, record_attention
+from videoformer_edu.attention.sparse import SparseAttention
+from videoformer_edu.attention.sparse_patterns import (
+    GlobalSpatial,
+    LocalTemporal,
+    LocalWindow,
+    SparseSpaceTime,
+    StridedTemporal,
+)
+from videoformer_edu.attention.windows import WindowAttention
 
-__all__ = ["Attention", "AttentionMap", "FactorisedDotProductAttention", "Full", "MultiHeadAttention", "Pattern", "Spatial",
-           "SpatialAttention", "Temporal", "TemporalAttention", "Where", "attend", "attention_probabilities",
+__all__ = ["AlignedTime", "Attention", "AttentionMap", "Axial", "CrossAttention", "FactorisedDotProductAttention",
+           "Full", "GlobalSpatial", "LocalTemporal", "LocalWindow", "MultiHeadAttention", "Pattern", "Pooled",
+           "PooledAttention", "SparseAttention", "SparseSpaceTime", "Spatial", "SpatialAttention", "StridedTemporal",
+           "Temporal", "TemporalAttention", "Where", "WindowAttention", "attend", "attention_probabilities",
            "dense_attention", "record_attention"]

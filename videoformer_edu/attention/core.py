@@ -27,7 +27,7 @@ class Where(NamedTuple):
 
 def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """q k^T / sqrt(e) + bias: `(..., q, e)` and `(..., k, e)` -> `(..., q, k)`; -inf where `mask` forbids to look."""
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)  # there are fewer queries than scores to scale
     if bias is not None:
         scores = scores + bias
     return scores if mask is None else scores.masked_fill(~mask, -math.inf)
@@ -56,16 +56,21 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None,
     Without `record` PyTorch's fused kernel runs and no `q x k` tensor is kept; with it the probabilities are computed
     in the open, handed to `record`, and *the same tensor* weighs the values.
     """
-    if record is not None:
+    # The fused CPU kernel has no gradient for a bias: what PyTorch falls back to then is slower than the open way.
+    learns_bias = bias is not None and bias.requires_grad and torch.is_grad_enabled() and q.device.type == "cpu"
+    if record is not None or learns_bias:
         probabilities = attention_probabilities(q, k, mask, bias)
-        record(probabilities)
+        if record is not None:
+            record(probabilities)
         return probabilities @ v
     if bias is not None:  # the fused kernels take one of the two
         bias = bias.to(q.dtype)
         mask = bias if mask is None else torch.where(mask, bias, -math.inf)
     lead = q.shape[:-3]  # the fused kernels want exactly four axes
     q, k, v = (x.reshape(-1, *x.shape[-3:]) for x in (q, k, v))
-    if mask is not None and mask.ndim > 3:
+    if mask is not None and mask.ndim == 3:
+        mask = mask[None]  # with three axes it would not be fused
+    elif mask is not None and mask.ndim > 3:
         mask = mask.expand(*lead, *mask.shape[-3:]).reshape(-1, *mask.shape[-3:])
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return out.reshape(*lead, *out.shape[-3:])

@@ -1,5 +1,6 @@
 """One file per paper. Every model takes keyword arguments only and has named builders for its published sizes."""
 
+from videoformer_edu.models.mvit import MultiscaleBlock, MViT, mvit_motion, mvit_v1_b, mvit_v2_s
 from videoformer_edu.models.timesformer import (
     DividedSpaceTimeBlock,
     TimeSformer,
@@ -7,6 +8,14 @@ from videoformer_edu.models.timesformer import (
     timesformer_hr,
     timesformer_large,
     timesformer_motion,
+)
+from videoformer_edu.models.video_swin import (
+    VideoSwin,
+    start_from_image_swin,
+    video_swin_base,
+    video_swin_motion,
+    video_swin_small,
+    video_swin_tiny,
 )
 from videoformer_edu.models.videomae import (
     VideoMAE,
@@ -40,9 +49,10 @@ from videoformer_edu.models.vivit import (
 )
 
 __all__ = ["DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock",
-           "TimeSformer", "TransformerBlock", "ViT", "ViViT", "VideoMAE", "VideoMAEPretraining", "inflate",
-           "start_from_image", "timesformer_base", "timesformer_hr", "timesformer_large",
-           "timesformer_motion", "tube_mask", "videomae_base", "videomae_large", "videomae_motion",
+           "TimeSformer", "TransformerBlock", "ViT", "ViViT", "VideoMAE", "VideoMAEPretraining", "VideoSwin", "MViT", "MultiscaleBlock", "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s",
+           "start_from_image", "start_from_image_swin", "timesformer_base", "timesformer_hr", "timesformer_large",
+           "timesformer_motion", "tube_mask", "video_swin_base", "video_swin_motion",
+           "video_swin_small", "video_swin_tiny", "videomae_base", "videomae_large", "videomae_motion",
            "videomae_pretraining_base", "videomae_pretraining_motion", "videomae_small",
            "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224",
            "vit_tiny_patch16_224", "vivit_base", "vivit_large", "vivit_motion"]

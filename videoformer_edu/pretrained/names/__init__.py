@@ -6,19 +6,23 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from videoformer_edu.models.mvit import MViT
 from videoformer_edu.models.timesformer import TimeSformer
+from videoformer_edu.models.video_swin import VideoSwin
 from videoformer_edu.models.videomae import VideoMAE, VideoMAEPretraining
 from videoformer_edu.models.vit import ViT
 from videoformer_edu.models.vivit import ViViT
-from videoformer_edu.pretrained.names import timesformer, videomae, vivit
+from videoformer_edu.pretrained.names import mvit, timesformer, video_swin, videomae, vivit
 
 State = dict[str, Tensor]
 CONVERTERS: dict[type[nn.Module], Callable[[State], State]] = {
+    MViT: mvit.convert,
     ViT: timesformer.convert,
     TimeSformer: timesformer.convert,
     VideoMAE: videomae.convert,
     VideoMAEPretraining: videomae.convert,
     ViViT: vivit.convert,
+    VideoSwin: video_swin.convert,
 }
 
 

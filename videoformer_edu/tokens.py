@@ -103,6 +103,21 @@ class TubeletEmbed(nn.Module):
         return rearrange(x, "b d t h w -> b (t h w) d"), Grid(*x.shape[2:])
 
 
+def inflate(weight: Tensor, t: int, how: str = "central_frame") -> Tensor:
+    """An image model's patch filter `(d, c, h, w)` -> a tubelet filter `(d, c, t, h, w)` (ViViT, section 3.4).
+
+    "central_frame": zero but for frame t // 2 (the second of two), so each tubelet starts as one frame.
+    "average": the filter in every frame, divided by t, so each tubelet starts as the mean of its frames.
+    """
+    if how == "average":
+        return weight[:, :, None].repeat(1, 1, t, 1, 1) / t
+    if how != "central_frame":
+        raise ValueError(f'how must be "central_frame" or "average", got {how!r}')
+    tubelet = weight.new_zeros(*weight.shape[:2], t, *weight.shape[2:])
+    tubelet[:, :, t // 2] = weight
+    return tubelet
+
+
 # ------------------------------------------------------------------------------------------------ position tables
 
 

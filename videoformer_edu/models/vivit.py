@@ -24,7 +24,7 @@ from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Full, Pattern, Spatial
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, TransformerBlock, ViT, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, JointPositions, SpacePositions, TubeletEmbed, sincos_time
+from videoformer_edu.tokens import Grid, JointPositions, SpacePositions, TubeletEmbed, inflate, sincos_time
 
 VARIANTS = ("spatio_temporal", "factorised_encoder", "factorised_self_attention", "factorised_dot_product")
 ORDERS = ("space_time", "time_space")
@@ -178,21 +178,6 @@ class ViViT(nn.Module):
 
 
 # ---------------------------------------------------------------------------------- starting from an image model
-
-
-def inflate(weight: Tensor, t: int, how: str = "central_frame") -> Tensor:
-    """An image model's patch filter `(d, c, h, w)` -> a tubelet filter `(d, c, t, h, w)` (section 3.4).
-
-    "central_frame": zero but for frame t // 2 (the second of two), so each tubelet starts as one frame.
-    "average": the filter in every frame, divided by t, so each tubelet starts as the mean of its frames.
-    """
-    if how == "average":
-        return weight[:, :, None].repeat(1, 1, t, 1, 1) / t
-    if how != "central_frame":
-        raise ValueError(f'how must be "central_frame" or "average", got {how!r}')
-    tubelet = weight.new_zeros(*weight.shape[:2], t, *weight.shape[2:])
-    tubelet[:, :, t // 2] = weight
-    return tubelet
 
 
 @torch.no_grad()

@@ -77,6 +77,10 @@ class CrossAttention(Attention):
         self.kv = nn.Linear(context_width, 2 * width, bias=bias)
         self.proj = nn.Linear(width, width)
 
+    def pattern(self, context_grid: Grid) -> AlignedTime:
+        """Who may look at whom, when the context lies on this grid."""
+        return AlignedTime(Grid(*context_grid), self.same_place)
+
     def forward(self, x: Tensor, grid: Grid, context: Tensor, context_grid: Grid) -> Tensor:
         """Patches only, each set on its own grid."""
         grid, context_grid = check_grid(grid), check_grid(context_grid)
@@ -84,7 +88,7 @@ class CrossAttention(Attention):
             if tokens.shape[1] != at.l:
                 raise ValueError(f"{name} has {tokens.shape[1]} tokens, but its grid {tuple(at)} has {at.l}; "
                                  "pass patches only and the grid that they lie on")
-        pattern = AlignedTime(context_grid, self.same_place)
+        pattern = self.pattern(context_grid)
         plan = arrangement(pattern, grid, x.device)
         k, v = self.kv(context).chunk(2, dim=-1)
         out = attend(plan.gather(self.q(x), plan.queries, self.heads), plan.gather(k, plan.keys, self.heads),

@@ -47,7 +47,7 @@ def arrangement(pattern: Pattern, grid: Grid, device: torch.device, part: int | 
     with torch.inference_mode(False):  # what is kept here must serve a training step, too
         mask = pattern.group_mask(grid) if part is None else pattern.part_mask(part, grid)
         pattern = pattern if part is None else pattern.parts[part]
-        queries, keys = pattern.groups(grid), pattern.keys(grid, grid)
+        queries, keys = pattern.groups(grid), pattern.keys(grid, pattern.key_grid(grid))
         flat = queries.flatten()
         back = torch.empty(grid.l, dtype=torch.long)
         back[flat[flat >= 0]] = torch.arange(flat.numel())[flat >= 0]
@@ -130,7 +130,7 @@ def block_mask(pattern: Pattern, grid: Grid, device: torch.device):
 
 @cache
 def flex_kernel(device: str):
-    """Compiled on a GPU; elsewhere the plain reference, which makes all the scores: to be compared with, not to be used."""
+    """Compiled on a GPU; elsewhere the plain reference, which makes all the scores: for comparison, not for use."""
     from torch.nn.attention.flex_attention import flex_attention
 
     if device == "cuda":

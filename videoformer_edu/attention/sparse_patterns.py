@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from itertools import product
 from math import ceil
 
 import torch
@@ -28,7 +27,7 @@ from videoformer_edu.tokens import Grid
 class LocalTemporal(Pattern):
     """Every token looks at its own place in the `window` frames around its own; the middle one is its own frame.
 
-    With `dilation` > 1 the window has gaps: the frames at distance 0, `dilation`, 2 `dilation`, ... (dilated attention).
+    With `dilation` > 1 the window has gaps: frames at distance 0, `dilation`, 2 `dilation`, ... (dilated attention).
     """
 
     window: int = 3
@@ -141,12 +140,13 @@ class SparseSpaceTime(Pattern):
 
     def pairs(self, grid: Grid) -> int:
         space, local, strided = self.parts
+        grid = check_grid(grid)
         both = LocalTemporal(2 * (self.window // 2 // self.stride) + 1, dilation=self.stride)  # near and k-th
         itself = grid.t * space.keys_per_frame(grid)  # the one place that own frame and tube share
         return space.pairs(grid) + local.pairs(grid) + strided.pairs(grid) - both.pairs(grid) - itself
 
     def part_mask(self, part: int, grid: Grid) -> Tensor | None:
-        """`(groups, 1 or q, k)` bool in the groups of one part: without the pairs that an earlier part has; None: all."""
+        """The group mask of one part, without the pairs that an earlier part has: `(groups, 1 or q, k)`; None: all."""
         pattern, earlier = self.parts[part], self.parts[:part]
         mask = pattern.group_mask(grid)
         if earlier:

@@ -65,8 +65,8 @@ class WindowAttention(MultiHeadAttention):
         windows = x.index_select(1, plan.tokens).unflatten(1, (-1, plan.window.l))  # (b, windows, n, d)
         qkv = rearrange(self.qkv(windows), "b g n (three head e) -> three b g head n e", three=3, head=self.heads)
         bias, record = self.relative_position_bias(plan.window), self.recorder(Where(self.pattern, grid))
-        out = [attend(*part, mask, record, bias) for part, mask in zip(qkv.split(plan.sizes, 2), plan.masks, strict=True)]
-        out = out[0] if len(out) == 1 else torch.cat(out, dim=1)
+        parts = zip(qkv.split(plan.sizes, dim=2), plan.masks, strict=True)
+        out = torch.cat([attend(*part, mask, record, bias) for part, mask in parts], dim=1)
         out = self.proj(rearrange(out, "b g head n e -> b (g n) (head e)"))
         return out.index_select(1, plan.back)
 

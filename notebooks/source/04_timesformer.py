@@ -16,15 +16,20 @@
 # - **compute** tokens, pairs and multiply-adds, and say at which clip length divided becomes cheaper than joint.
 
 # %%
-import math
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from videoformer_edu.attention import Full, Spatial, SpatialAttention, Temporal, TemporalAttention
-from videoformer_edu.attention import MultiHeadAttention, dense_attention, record_attention
+from videoformer_edu.attention import (
+    Full,
+    Spatial,
+    SpatialAttention,
+    Temporal,
+    TemporalAttention,
+    dense_attention,
+    record_attention,
+)
 from videoformer_edu.data.motion import DIRECTIONS, motion_batch, motion_test_set, normalise
 from videoformer_edu.figures import show
 from videoformer_edu.figures.source import show_source
@@ -55,7 +60,8 @@ for title, pattern in (("tubes", Temporal()), ("frames", Spatial())):
     print(title, *groups, sep="\n  ")
 
 # %% [markdown]
-# `t1·roof` is number 5: `t * n + place = 1 * 4 + 1`, where `n = h * w` is the number of patches in a frame. Its companion
+# `t1·roof` is number 5: `t * n + place = 1 * 4 + 1`, where `n = h * w` is the number of patches in a frame. Its
+# companion
 # is `t0·roof`: the same place at the other time.
 #
 # A *pattern* says who may look at whom. Three of them matter in this lesson:
@@ -71,8 +77,8 @@ from videoformer_edu.figures.patterns import pattern_matrices
 
 patterns = {"joint": Full(), "spatial": Spatial(), "temporal": Temporal()}
 figure = pattern_matrices({k: p.allowed(grid) for k, p in patterns.items()}, names, frame=grid.n)
-show(figure, alt="Three 8 by 8 tables of who may look at whom. Joint is full, 64 pairs. Spatial has two 4 by 4 blocks, "
-     "32 pairs. Temporal has three diagonals, 16 pairs.",
+show(figure, alt="Three 8 by 8 tables of who may look at whom. Joint is full, 64 pairs. Spatial has two "
+     "4 by 4 blocks, 32 pairs. Temporal has three diagonals, 16 pairs.",
      caption="Rows look, columns are looked at. The black lines stand between the two frames.")
 print({name: pattern.pairs(grid) for name, pattern in patterns.items()})
 
@@ -98,7 +104,8 @@ assert divided == clip.l * (clip.t + clip.n)
 # No new attention is needed. Attention mixes whatever stands on the sequence axis and treats the axes before it as
 # independent. So put the frames of one tube on the sequence axis, and attend.
 #
-# $$z'_{(p,t)} = \sum_{t'=1}^{T} \operatorname{softmax}_{t'}\!\left(\frac{q_{(p,t)} \cdot k_{(p,t')}}{\sqrt{e}}\right) v_{(p,t')}$$
+# $$z'_{(p,t)} = \sum_{t'=1}^{T} \operatorname{softmax}_{t'}\!\left(\frac{q_{(p,t)} \cdot
+# k_{(p,t')}}{\sqrt{e}}\right) v_{(p,t')}$$
 #
 # Here $p$ is the place, $t$ the frame, $e$ the width of one head. Only $t'$ runs. The place never changes.
 
@@ -159,7 +166,8 @@ class BlindBlock(nn.Module):
 
     def forward(self, x, grid):
         cls, patches, block = x[:, :1], x[:, 1:], self.block
-        patches = patches + block.temporal_projection(block.temporal_attention(block.temporal_norm(patches), grid))
+        tubes = block.temporal_attention(block.temporal_norm(patches), grid)
+        patches = patches + block.temporal_projection(tubes)
         patches = patches + block.spatial_attention(block.spatial_norm(patches), grid)
         x = torch.cat([cls, patches], dim=1)  # (b, 1 + l, d)
         return x + block.mlp(block.mlp_norm(x))
@@ -199,7 +207,8 @@ def memorise(model, steps=40):
 torch.manual_seed(0)
 loss_real, prior = memorise(timesformer_motion())
 loss_blind, _ = memorise(blind)
-print(f"class frequencies alone: {prior:.2f}, blind model: {loss_blind:.2f}, real model below 0.5: {loss_real < 0.5}")
+print(f"class frequencies alone: {prior:.2f}, blind model: {loss_blind:.2f}, "
+      f"real model below 0.5: {loss_real < 0.5}")
 assert abs(loss_blind - prior) < 0.05 and loss_real < 0.5
 
 # %% [markdown]
@@ -234,7 +243,8 @@ print({name: round(value, 2) for name, value in zip(names, update[1:].tolist(), 
 
 # %% [markdown]
 # The copy in frame 1 looks at 5 tokens (itself and 4 patches), so it takes 0.2 of the door. The copy in frame 0 takes
-# nothing. Their mean is 0.1. All patches of frame 1 received 0.2, those of frame 0 nothing: space does not cross frames.
+# nothing. Their mean is 0.1. All patches of frame 1 received 0.2, those of frame 0 nothing: space does not cross
+# frames.
 #
 # > **The paper says, the code does.** In the paper's equation for temporal attention, CLS is among the keys. In the
 # > published code it is not. The published weights were trained with the code, so this course follows the code.
@@ -262,12 +272,13 @@ torch.manual_seed(0)
 vit, timesformer = ViT(**size), TimeSformer(frames=8, **size)  # init="published": the gate is closed
 state = timesformer.state_dict()
 for name, value in vit.state_dict().items():
-    name = name.replace(".attention_norm.", ".spatial_norm.").replace(".attention.", ".spatial_attention.attention.")
-    state[name] = value
+    name = name.replace(".attention_norm.", ".spatial_norm.")
+    state[name.replace(".attention.", ".spatial_attention.attention.")] = value
 timesformer.load_state_dict(state)
 picture = torch.randn(2, 3, 32, 32)
 still = picture[:, :, None].expand(-1, -1, 8, -1, -1)  # (b, c, t, h, w)
-print("largest difference below 1e-5:", (vit.features(picture) - timesformer.features(still)).abs().max().item() < 1e-5)
+difference = (vit.features(picture) - timesformer.features(still)).abs().max()
+print("largest difference below 1e-5:", difference.item() < 1e-5)
 
 # %% [markdown]
 # The same features. And the gate can open: a zero map still gets a gradient, because its *input* is not zero.
@@ -300,22 +311,22 @@ print("all maps zero: gradient arrives:", gate_gradient(True) > 0)
 # %%
 from videoformer_edu.figures.patterns import grids_in_frames
 
-small = Grid(t=4, h=3, w=8)
-lit, tube = torch.zeros(small), torch.zeros(small)
+box = Grid(t=4, h=3, w=8)
+lit, tube = torch.zeros(box), torch.zeros(box)
 lit[2, 1, 3] = 1.0  # frame 2, row 1, column 3
 tube[:, 1, 3] = 1.0  # the same place in all frames
 
 def misread(values):
     """Stored as (h w t), read as (t h w)."""
-    return rearrange(values, "t h w -> (h w t)").reshape(small)
+    return rearrange(values, "t h w -> (h w t)").reshape(box)
 
 show(grids_in_frames({"one patch": lit, "one patch, misread": misread(lit), "a tube": tube,
                       "a tube, misread": misread(tube)}, mark=(2, 1, 3)),
-     alt="Four rows of four frames. The lit patch is in frame 2, row 1, column 3; misread, it lights up in frame 1, row 2, "
-     "column 6. The tube is lit in all frames; misread, it becomes a horizontal bar of four patches in frame 1.",
-     caption="One lit patch and one lit tube, read in the right and in the wrong order. Orange: where the patch belongs.")
+     alt="Four rows of four frames. The lit patch is in frame 2, row 1, column 3; misread, in frame 1, row 2, "
+     "column 6. The tube is lit in all frames; misread, it is a bar of four patches in frame 1.",
+     caption="A lit patch and a lit tube, read in the right and in the wrong order. Orange: the patch's place.")
 print("patch:", lit.nonzero().tolist(), "misread:", misread(lit).nonzero().tolist())
-print("frames in which the misread tube lights up:", misread(tube).nonzero()[:, 0].unique().tolist())
+print("the misread tube lights up in frames", misread(tube).nonzero()[:, 0].unique().tolist())
 
 # %% [markdown]
 # The patch lands in another frame, and a tube, the very thing that time attention draws, becomes a bar. In this course
@@ -330,7 +341,8 @@ print("frames in which the misread tube lights up:", misread(tube).nonzero()[:, 
 #
 # Three small models were trained on it. The recipe and all numbers are in `pretrained/weights/RESULTS.md`.
 #
-# > **Predict.** Space-only averages its frames' features. What is the best it can reach: 12.5 %, 50 % or 100 %? And joint
+# > **Predict.** Space-only averages its frames' features. What is the best it can reach: 12.5 %, 50 % or 100 %? And
+# > joint
 # > attention, in which every patch sees every patch of every frame: can it do worse than divided?
 
 # %%
@@ -347,10 +359,11 @@ accuracy = {kind: (answer == direction).float().mean().item() for kind, answer i
 print({kind: f"{100 * share:.0f} %" for kind, share in accuracy.items()})
 
 # %%
-show(confusion_matrices({kind.replace("_", " "): table for kind, table in tables.items()}, list(DIRECTIONS)),
-     alt="Three 8 by 8 tables. Space only: one column, the same answer to every clip. Joint: they lie in 2 by 2 blocks on "
+shown = {kind.replace("_", " "): table for kind, table in tables.items()}
+show(confusion_matrices(shown, list(DIRECTIONS)),
+     alt="Three 8 by 8 tables. Space only: one column, the same answer to every clip. Joint: 2 by 2 blocks on "
      "the diagonal, the axis is read and the way along it is guessed. Divided: a clean diagonal.",
-     caption="Rows: how the digit moves. Columns: what the model says. Numbers in per cent of the row.")
+     caption="Rows: how the digit moves. Columns: what the model says. In per cent of the row.")
 axis = (answers["joint"] // 2 == direction // 2).float().mean().item()
 print("joint knows the axis of more than 9 in 10 clips:", axis > 0.9)
 assert accuracy["space_only"] < 0.55 and 0.4 < accuracy["joint"] < 0.65 and accuracy["divided"] > 0.95
@@ -369,7 +382,8 @@ assert opposite > 0.95
 # never found the sign: the 2 x 2 blocks are coin tosses between a direction and its opposite, exactly what a *set* of
 # frames allows. This is no proof that it cannot. It is what this recipe gives with this little data. Divided attention
 # is told which tokens share a place; joint attention has to find it among 128 keys, from positions that are added up
-# with everything else. What helps it along (boxes of several frames as tokens, better starts) is a matter for lesson 08.
+# with everything else. What helps it along (boxes of several frames as tokens, better starts) is a matter for lesson
+# 08.
 #
 # ## 7 · What it looks at
 #
@@ -388,8 +402,9 @@ with torch.no_grad(), record_attention(model) as maps:
 for hook in hooks:
     hook.remove()
 v = rearrange(caught["qkv"][..., 128:], "b n t (head e) -> b n head t e", head=4)
-mixed = rearrange(maps["blocks.0.temporal_attention"].probabilities @ v, "b n head t e -> b n t (head e)")
-print("maps x values = what the module passed on:", torch.allclose(mixed, caught["mixed"], atol=1e-6))
+mixed = maps["blocks.0.temporal_attention"].probabilities @ v
+mixed = rearrange(mixed, "b n head t e -> b n t (head e)")
+print("maps x values = what it passed on:", torch.allclose(mixed, caught["mixed"], atol=1e-6))
 print(list(maps))
 
 # %% [markdown]
@@ -400,9 +415,9 @@ from videoformer_edu.figures.attention import attention_on_frames
 
 frames = rearrange(test.clips[index], "c t h w -> t h w c")  # uint8
 looks = maps["blocks.0.spatial_attention"].cls_looks()[0].mean(0)  # mean over heads: (t, h, w)
-show(attention_on_frames(frames, looks), alt="Eight frames of a clip in which a digit 2 moves upwards. In most frames "
-     "the patches on the digit are the brightest of the 16, and the bright place moves up with it.",
-     caption="Where CLS looks in block 1, mean over the heads. The grid has 4 x 4 patches, so the maps are coarse.")
+show(attention_on_frames(frames, looks), alt="Eight frames of a clip in which a digit 2 moves upwards. In most "
+     "frames the patches on the digit are the brightest of the 16, and the bright place moves up with it.",
+     caption="Where CLS looks in block 1, mean over the heads. A grid of 4 x 4 patches makes coarse maps.")
 
 # %% [markdown]
 # One clip proves nothing, so measure it on 512. In each frame, take the two patches that differ most from the clip's
@@ -417,19 +432,29 @@ motion = rearrange(motion, "b t (h p) (w q) -> b t (h w) (p q)", p=8, q=8).mean(
 moving = motion.topk(2).indices  # (b, t, 2)
 looks = many["blocks.0.spatial_attention"].cls_looks().mean(1).flatten(2)  # mean over heads: (b, t, n)
 hits = (looks.argmax(-1, keepdim=True) == moving).any(-1).float().mean().item()
-print(f"CLS looks most at a moving patch in more than 70 % of the frames: {hits > 0.7}; by chance {2 / 16:.1%}")
+print(f"CLS looks most at a moving patch in over 70 % of the frames: {hits > 0.7}; by chance {2 / 16:.1%}")
 assert hits > 0.7
 
 # %% [markdown]
-# Now look for yourself. Click a patch: you see where it looks. Choose *space* and it stays in its frame, choose *time*
-# and it stays in its tube. Arrow keys move the patch.
+# Now look for yourself. One more map is worth having: a patch hears its own frame, whose patches have just heard their
+# tubes. The product of the two maps says how much of each patch of *all* frames reaches it through one block.
+#
+# Click a patch. Choose *space* and the map stays in its frame, *time* and it stays in its tube, *time, then space*
+# and it
+# spreads over the clip. Arrow keys move the patch.
 
 # %%
-from videoformer_edu.widgets.page_explorer import attention_explorer
+from videoformer_edu.widgets.page_explorer import attention_explorer, maps_for_explorer
 
-attention_explorer(frames, maps, title="Divided attention on a moving digit", start=(3, 2, 2),
-                   alt="The eight frames of the clip, each overlaid with where one patch of frame 3 looks along time: "
-                   "only the patches at the same place in the eight frames are bright.")
+along_time = maps["blocks.0.temporal_attention"].dense()[0].mean(0)  # (l, l)
+in_space = maps["blocks.0.spatial_attention"].dense()[0].mean(0)  # (1 + l, 1 + l)
+both = in_space[:, 1:] @ along_time  # (1 + l, l): from CLS and every patch to every patch
+both = both.unflatten(1, (8, 4, 4))[None]  # (head=1, 1 + l, t, h, w)
+attention_explorer(
+    frames, {"block 1 · time, then space": both, **maps_for_explorer(maps)},
+    title="Divided attention on a moving digit", start=(3, 2, 2),
+    alt="The eight frames of the clip, each overlaid with how much of its patches reaches one patch "
+        "of frame 4 through block 1, along time and then across space.")
 
 # %% [markdown]
 # **Read maps with care.** In block 1, head 1 gives more than half of its temporal attention to one frame, whatever the
@@ -447,7 +472,7 @@ with torch.no_grad():
         changed = clips.clone()
         changed[:, :, t] = clips[:, :, t - 1 if t else 1]
         lost.append(accuracy["divided"] - (model(changed).argmax(1) == direction).float().mean().item())
-print(f"head 1 looks most at frame {favourite}, with more than half of its attention: {bool(mass.max() > 0.5)}")
+print(f"head 1 looks most at frame {favourite}, with over half of its attention: {bool(mass.max() > 0.5)}")
 print("any frame overwritten costs less than 3 points:", max(lost) < 0.03)
 assert max(lost) < 0.03 and mass.max() > 0.5
 
@@ -459,7 +484,8 @@ assert max(lost) < 0.03 and mass.max() > 0.5
 #
 # ## 8 · What does it cost?
 #
-# Count one block. Write $D$ for the width. An attention over $l$ tokens in $P$ pairs costs $4\,l\,D^2$ multiply-adds for
+# Count one block. Write $D$ for the width. An attention over $l$ tokens in $P$ pairs costs $4\,l\,D^2$ multiply-adds
+# for
 # its four projections and $2\,P\,D$ for scores and mixing. The MLP costs $8\,l\,D^2$. Without CLS:
 #
 # $$\text{joint: } 12\,TN\,D^2 + 2\,(TN)^2 D \qquad
@@ -467,15 +493,16 @@ assert max(lost) < 0.03 and mass.max() > 0.5
 #
 # Divided saves pairs and pays for a second attention and its gate: $5\,TN\,D^2$ more.
 #
-# > **Predict.** TimeSformer-B has $D = 768$, and 8 frames of 224 pixels have $N = 196$. Which is cheaper, divided or joint?
+# > **Predict.** TimeSformer-B has $D = 768$, and 8 frames of 224 pixels have $N = 196$. Which is cheaper, divided or
+# > joint?
 
 # %%
 from videoformer_edu.cost import count_macs, crossing, timesformer_cost
 
 for t in (8, 16, 96):
     joint, divided = (timesformer_cost(frames=t, attention=kind) for kind in ("joint", "divided"))
-    print(f"{t:>2} frames: joint {joint.macs / 1e9:7.1f} G, divided {divided.macs / 1e9:7.1f} G multiply-adds; "
-          f"scores of one block {joint.attention_bytes / 1e6:6.0f} MB and {divided.attention_bytes / 1e6:4.0f} MB")
+    print(f"{t:>2} frames: joint {joint.macs / 1e9:7.1f} G, divided {divided.macs / 1e9:7.1f} G multiply-adds")
+    print(f"   scores of a block: {joint.attention_bytes / 1e6:.0f} and {divided.attention_bytes / 1e6:.0f} MB")
 
 # %% [markdown]
 # At 8 frames divided costs **more**, and it has 41 % more parameters. "Full attention is prohibitively expensive" is
@@ -485,7 +512,8 @@ for t in (8, 16, 96):
 # %%
 parameters = {kind: timesformer_cost(attention=kind).parameters for kind in ("joint", "divided")}
 print(f"parameters: {parameters['divided'] / parameters['joint'] - 1:.0%} more for divided")
-print("divided is cheaper from", crossing(), "frames on at 224 pixels, from", crossing(image_size=448), "at 448 pixels")
+for pixels in (112, 224, 448):
+    print(f"at {pixels} pixels divided is cheaper from {crossing(image_size=pixels)} frames on")
 with torch.device("meta"):  # shapes only: the 121.6 M parameters are never allocated
     real = TimeSformer(frames=8)
 assert count_macs(real, 1, 3, 8, 224, 224) == timesformer_cost(frames=8).macs
@@ -498,11 +526,12 @@ from videoformer_edu.figures.cost import cost_curves
 frames_axis = [1, 2, 4, 8, 11, 16, 32, 64, 96, 128]
 curves = {kind: [timesformer_cost(frames=t, attention=kind).macs for t in frames_axis]
           for kind in ("joint", "divided", "space_only")}
-marks = {row.name: (row.frames, 1e9 * row.gmacs) for row in PUBLISHED_TIMESFORMER if row.image_size == 224}
+marks = {row.name: (row.frames, 1e9 * row.gmacs)
+         for row in PUBLISHED_TIMESFORMER if row.image_size == 224}
 show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
-     alt="Multiply-adds per clip against frames, both on logarithmic scales. Space only and divided rise in straight "
-     "lines; joint starts between them and bends upwards, crossing divided at 11 frames. TimeSformer at 8 frames and "
-     "TimeSformer-L at 96 frames lie on the divided line.",
+     alt="Multiply-adds per clip against frames, both on logarithmic scales. Space only and divided rise in "
+     "straight lines; joint starts between them and bends upwards, crossing divided at 11 frames. "
+     "TimeSformer at 8 frames and TimeSformer-L at 96 frames lie on the divided line.",
      caption="TimeSformer-B at 224 pixels. The published models sit on our closed form.")
 
 # %% [markdown]
@@ -528,15 +557,16 @@ from videoformer_edu.pretrained import CheckpointError, load_pretrained, referen
 
 folder = reference_checkpoint("timesformer")
 answer = load_file(folder / "answer.safetensors")
-mine = TimeSformer(frames=4, image_size=32, patch_size=8, width=32, depth=2, heads=4, classes=5).eval()
+small = dict(frames=4, image_size=32, patch_size=8, width=32, depth=2, heads=4, classes=5)
+mine = TimeSformer(**small).eval()
 print(load_pretrained(mine, folder))
 with torch.no_grad():
-    difference = (mine(answer["video"]) - answer["logits"]).abs().max() / answer["logits"].abs().max()
+    difference = (mine(answer["video"]) - answer["logits"]).abs().max()
+difference = difference / answer["logits"].abs().max()
 print("the same logits to 1e-5:", difference.item() < 1e-5)
 assert difference < 1e-5
 try:  # and the wrong model?
-    load_pretrained(TimeSformer(frames=4, image_size=32, patch_size=8, width=32, depth=2, heads=4, classes=5,
-                                attention="joint"), folder)
+    load_pretrained(TimeSformer(**small, attention="joint"), folder)
 except CheckpointError as error:
     print("\nCheckpointError: " + str(error).replace("; ", ";\n  "))
 
@@ -560,13 +590,16 @@ except CheckpointError as error:
 # - **Motion across places.** One divided block lets a patch see its tube and its frame. Something that moves reaches
 #   another place at another time in two steps at least, so depth matters more than in joint attention.
 # - **Another clip length.** Resize the time table, and pass the clip's own length to the regrouping. One popular port
-#   regroups with the length in its configuration; where the sizes happen to divide there is no error, only other logits.
+#   regroups with the length in its configuration; where the sizes happen to divide there is no error, only other
+#   logits ([transformers#38027](https://github.com/huggingface/transformers/issues/38027)).
 # - **Maps in the wrong order.** Bars. Light one patch first.
-# - **Little data.** On this lesson's task a small 3-D CNN learns in a fraction of the steps. Lesson 09 weighs them.
+# - **Little data.** A convolution knows from the start that neighbours belong together. Lesson 09 measures who needs
+#   how many clips.
 #
 # ## Exercises
 #
-# The graded sheet **`exercises/04_timesformer.ipynb`** has four exercises that build this block: the regrouping, spatial
+# The graded sheet **`exercises/04_timesformer.ipynb`** has four exercises that build this block: the regrouping,
+# spatial
 # attention with CLS, the block with its gate, and the cost formula. Its `check` tells you which mistake you made.
 #
 # Two questions to keep you busy on the way:

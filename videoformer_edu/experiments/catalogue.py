@@ -37,7 +37,7 @@ EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
         Experiment("vit_digits", "vit_digits", "digits", Recipe(steps=5000, batch=32)),
-        Experiment(DIVIDED, DIVIDED, "motion", Recipe()),
+        Experiment(DIVIDED, DIVIDED, "motion", Recipe(), seeds=(0, 1, 2)),
         Experiment(SPACE_ONLY, SPACE_ONLY, "motion", Recipe(), note=(
             "a guess, and with one linear map for a head little more can be had: on a torus each single frame is "
             "equally likely in every class, so the frames' votes favour no class on average. The exact ceiling of any "

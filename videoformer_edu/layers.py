@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Sequential):
-    """Two linear maps with a GELU between them, on each token alone: `(..., d)` -> `(..., d)`."""
+    """Two linear maps with a GELU between them, on each token alone: `(..., d)` -> `(..., out)`, by default `d`."""
 
-    def __init__(self, *, width: int, hidden: int, gelu: str = "none"):
-        super().__init__(nn.Linear(width, hidden), nn.GELU(approximate=gelu), nn.Linear(hidden, width))
+    def __init__(self, *, width: int, hidden: int, out: int | None = None, gelu: str = "none"):
+        super().__init__(nn.Linear(width, hidden), nn.GELU(approximate=gelu), nn.Linear(hidden, out or width))
 
 
 class DropPath(nn.Module):

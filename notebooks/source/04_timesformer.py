@@ -437,7 +437,7 @@ assert hits > 0.7
 
 # %% [markdown]
 # Now look for yourself. One more map is worth having: a patch hears its own frame, whose patches have just heard their
-# tubes. The product of the two maps says how much of each patch of *all* frames reaches it through one block.
+# tubes. The product of the two maps (heads averaged) says how much of each patch of *all* frames reaches it through one block.
 #
 # Click a patch. Choose *space* and the map stays in its frame, *time* and it stays in its tube, *time, then space*
 # and it

@@ -76,6 +76,7 @@ def test_a_short_run_lowers_the_loss_of_what_it_trains_on(name, kind, task_chanc
     assert losses[-1] < 0.4 * guess
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits():
     first_losses, first = short_run("timesformer_motion_divided", "motion", 30)
     second_losses, second = short_run("timesformer_motion_divided", "motion", 30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -69,11 +70,13 @@ def training_batches(kind: str, recipe: Recipe, seed: int) -> Iterator[tuple[Ten
         yield draw(kind, recipe.batch, seed=batch_seed(seed, step), split="train")
 
 
+@lru_cache(maxsize=2)
 def validation_examples(kind: str) -> tuple[Tensor, Tensor]:
     """Fresh examples of the training digits and photographs; choices are made on these."""
     return draw(kind, HELD_OUT, seed=VALIDATION_SEED, split="train")
 
 
+@lru_cache(maxsize=2)
 def held_out_examples(kind: str) -> tuple[Tensor, Tensor]:
     """Digits and photographs never trained on; looked at when everything has been chosen."""
     return draw(kind, HELD_OUT, seed=TEST_SEED, split="test")

@@ -42,7 +42,7 @@ def train(experiment: Experiment, seed: int, log: Callable[[str], None]) -> Trai
 
     model.half().float().eval()  # the numbers are those of the weights as they are stored
     row = {"seed": seed, "validation": share(predict(model, inputs) == labels)}
-    row |= {key: value for key, value in scores(model, experiment.kind).items() if key != "confusion"}
+    row |= (digit_scores if experiment.kind == "digits" else motion_scores)(model, *held_out_examples(experiment.kind))
     row |= {"cpu_seconds": round(seconds), "curve": watch.curve}
     return Trained(model, row)
 
@@ -68,11 +68,6 @@ class Watch:
         self.log(f"step {done:5d} / {self.recipe.steps}  loss {self.curve[-1][1]:.3f}  validation {right:6.1%}")
 
 
-def scores(model: nn.Module, kind: str) -> dict:
-    """Accuracies and confusion on the test set."""
-    return (digit_scores if kind == "digits" else motion_scores)(model, *held_out_examples(kind))
-
-
 def measure(experiment: Experiment, runs: list[Trained]) -> tuple[nn.Module, dict]:
     """The model of the first run and everything known about the experiment; the other runs show the spread."""
     model, row = runs[0]
@@ -85,9 +80,7 @@ def measure(experiment: Experiment, runs: list[Trained]) -> tuple[nn.Module, dic
         "recipe": asdict(experiment.recipe),
         "parameters": sum(p.numel() for p in model.parameters()),
         "macs": count_macs(model, *inputs[:1].shape),
-        "seed": row["seed"],
-        "validation": row["validation"],
-        **scores(model, experiment.kind),
+        **{key: value for key, value in row.items() if key not in ("cpu_seconds", "curve")},
         "attention": attention_facts(model, experiment.kind),
         "runs": [run.row for run in runs],
     }

@@ -7,6 +7,7 @@ All figures are for one clip (batch 1) and one forward pass.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from videoformer_edu.attention.core import Attention
 from videoformer_edu.attention.patterns import check_grid
 from videoformer_edu.attention.recording import record_attention
 from videoformer_edu.models.timesformer import ATTENTIONS
@@ -142,7 +144,8 @@ def count_macs(model: nn.Module, *shape: int) -> int:
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}  # also those no checkpoint holds
     meta = {name: torch.empty_like(p, device="meta") for name, p in tensors.items()}
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), record_attention(model), counter:
+    attends = any(isinstance(module, Attention) for module in model.modules())  # a 3-D CNN does not
+    with torch.no_grad(), record_attention(model) if attends else nullcontext(), counter:
         functional_call(model, meta, (torch.empty(shape, device="meta"),))
     return counter.get_total_flops() // 2
 

@@ -1,5 +1,19 @@
 """One file per paper. Every model takes keyword arguments only and has named builders for its published sizes."""
 
+from videoformer_edu.models.cnn3d import (
+    C3D,
+    R2Plus1D,
+    SlowFast,
+    SmallCNN3d,
+    c3d,
+    c3d_motion,
+    r2plus1d_18,
+    r2plus1d_motion,
+    slow_frames,
+    slowfast_motion,
+    slowfast_r50_4x16,
+    slowfast_r50_8x8,
+)
 from videoformer_edu.models.mvit import MultiscaleBlock, MViT, mvit_motion, mvit_v1_b, mvit_v2_s
 from videoformer_edu.models.timesformer import (
     DividedSpaceTimeBlock,
@@ -48,10 +62,13 @@ from videoformer_edu.models.vivit import (
     vivit_motion,
 )
 
-__all__ = ["DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock",
-           "TimeSformer", "TransformerBlock", "ViT", "ViViT", "VideoMAE", "VideoMAEPretraining", "VideoSwin", "MViT", "MultiscaleBlock", "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s",
-           "start_from_image", "start_from_image_swin", "timesformer_base", "timesformer_hr", "timesformer_large",
-           "timesformer_motion", "tube_mask", "video_swin_base", "video_swin_motion",
+__all__ = ["C3D", "R2Plus1D", "SlowFast", "SmallCNN3d", "c3d", "c3d_motion", "r2plus1d_18", "r2plus1d_motion",
+           "slow_frames", "slowfast_motion", "slowfast_r50_4x16", "slowfast_r50_8x8",
+           "DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock", "MViT",
+           "MultiscaleBlock", "TimeSformer", "TransformerBlock", "ViT", "ViViT", "VideoMAE",
+           "VideoMAEPretraining", "VideoSwin", "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s",
+           "start_from_image", "start_from_image_swin", "timesformer_base", "timesformer_hr",
+           "timesformer_large", "timesformer_motion", "tube_mask", "video_swin_base", "video_swin_motion",
            "video_swin_small", "video_swin_tiny", "videomae_base", "videomae_large", "videomae_motion",
            "videomae_pretraining_base", "videomae_pretraining_motion", "videomae_small",
            "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224",

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from videoformer_edu.models.cnn3d import R2Plus1D, SlowFast
 from videoformer_edu.models.mvit import MViT
 from videoformer_edu.models.timesformer import TimeSformer
 from videoformer_edu.models.video_swin import VideoSwin
 from videoformer_edu.models.videomae import VideoMAE, VideoMAEPretraining
 from videoformer_edu.models.vit import ViT
 from videoformer_edu.models.vivit import ViViT
-from videoformer_edu.pretrained.names import mvit, timesformer, video_swin, videomae, vivit
+from videoformer_edu.pretrained.names import cnn3d, mvit, timesformer, video_swin, videomae, vivit
 
 State = dict[str, Tensor]
 CONVERTERS: dict[type[nn.Module], Callable[[State], State]] = {
@@ -23,6 +24,8 @@ CONVERTERS: dict[type[nn.Module], Callable[[State], State]] = {
     VideoMAEPretraining: videomae.convert,
     ViViT: vivit.convert,
     VideoSwin: video_swin.convert,
+    R2Plus1D: cnn3d.convert_r2plus1d,
+    SlowFast: cnn3d.convert_slowfast,
 }
 
 

@@ -153,17 +153,23 @@ def resize_joint(table: Tensor, old: Grid, new: Grid) -> Tensor:
     return rearrange(x, "t (n d) -> (t n) d", n=new.n)
 
 
+def sincos_at(places: Tensor, width: int, *, fastest: float, slowest: float) -> Tensor:
+    """`(l,)` places, whole numbers or not -> `(l, width)`: sines, then cosines; see `sincos_1d`."""
+    if width % 2:
+        raise ValueError(f"a sin-cos table needs an even width, got {width}")
+    omega = torch.logspace(math.log10(fastest), math.log10(slowest), width // 2, dtype=torch.float64,
+                           device=places.device)
+    angle = places.double()[:, None] * omega  # (l, width/2)
+    return torch.cat([angle.sin(), angle.cos()], dim=1).float()
+
+
 def sincos_1d(length: int, width: int, *, fastest: float = 1.0, slowest: float = 1e-4) -> Tensor:
     """`(length, width)` table of sines, then cosines; angular frequencies evenly spaced in log.
 
     `fastest` and `slowest` are in radians per position. The defaults are close to the original Transformer's
     (1 down to 1/10000), which are far too slow for 8 frames: see `sincos_time`.
     """
-    if width % 2:
-        raise ValueError(f"a sin-cos table needs an even width, got {width}")
-    omega = torch.logspace(math.log10(fastest), math.log10(slowest), width // 2, dtype=torch.float64)
-    angle = torch.arange(length, dtype=torch.float64)[:, None] * omega  # (length, width/2)
-    return torch.cat([angle.sin(), angle.cos()], dim=1).float()
+    return sincos_at(torch.arange(length), width, fastest=fastest, slowest=slowest)
 
 
 def sincos_time(frames: int, width: int) -> Tensor:

@@ -23,6 +23,7 @@ from videoformer_edu.models.timesformer import (
     timesformer_large,
     timesformer_motion,
 )
+from videoformer_edu.models.two_pathway import TwoPathwayTransformer, two_pathway_base, two_pathway_motion
 from videoformer_edu.models.video_swin import (
     VideoSwin,
     start_from_image_swin,
@@ -65,7 +66,8 @@ from videoformer_edu.models.vivit import (
 __all__ = ["C3D", "R2Plus1D", "SlowFast", "SmallCNN3d", "c3d", "c3d_motion", "r2plus1d_18", "r2plus1d_motion",
            "slow_frames", "slowfast_motion", "slowfast_r50_4x16", "slowfast_r50_8x8",
            "DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock", "MViT",
-           "MultiscaleBlock", "TimeSformer", "TransformerBlock", "ViT", "ViViT", "VideoMAE",
+           "MultiscaleBlock", "TimeSformer", "TransformerBlock",
+           "TwoPathwayTransformer", "two_pathway_base", "two_pathway_motion", "ViT", "ViViT", "VideoMAE",
            "VideoMAEPretraining", "VideoSwin", "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s",
            "start_from_image", "start_from_image_swin", "timesformer_base", "timesformer_hr",
            "timesformer_large", "timesformer_motion", "tube_mask", "video_swin_base", "video_swin_motion",

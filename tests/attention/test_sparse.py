@@ -255,3 +255,16 @@ def test_errors():
         cross(torch.randn(1, 4, D), Grid(1, 2, 2), torch.randn(1, 7, 5), Grid(3, 2, 1))
     with pytest.raises(ValueError, match="5 heads do not divide"):
         CrossAttention(width=D, context_width=5, heads=5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [windows((2, 3, 4), (1, 1, 2)), sparse(SparseSpaceTime(3, 2, 1)),
+                                   sparse(StridedTemporal(2))], ids=["windows", "sparse", "strided"])
+def test_compiles_to_one_graph_for_each_grid(build):
+    """What is kept for a grid is a constant of its graph; the second grid is compiled for itself."""
+    torch._dynamo.reset()
+    module = build(Grid(5, 4, 6)).module
+    compiled = torch.compile(module, backend="eager", fullgraph=True, dynamic=False)
+    for grid in (Grid(5, 4, 6), Grid(3, 2, 7)):
+        x = torch.randn(2, grid.l, D, dtype=torch.double)
+        torch.testing.assert_close(compiled(x, grid), module(x, grid))

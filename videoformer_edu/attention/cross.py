@@ -89,7 +89,7 @@ class CrossAttention(Attention):
                 raise ValueError(f"{name} has {tokens.shape[1]} tokens, but its grid {tuple(at)} has {at.l}; "
                                  "pass patches only and the grid that they lie on")
         pattern = self.pattern(context_grid)
-        plan = arrangement(pattern, grid, x.device)
+        plan = arrangement(pattern, tuple(grid), x.device)
         k, v = self.kv(context).chunk(2, dim=-1)
         out = attend(plan.gather(self.q(x), plan.queries, self.heads), plan.gather(k, plan.keys, self.heads),
                      plan.gather(v, plan.keys, self.heads), plan.mask,

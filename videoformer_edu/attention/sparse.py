@@ -8,7 +8,7 @@ that may look are ever multiplied.
 from __future__ import annotations
 
 import warnings
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor
 
 from videoformer_edu.attention.core import MultiHeadAttention, Where, attend, attention_scores, union_probabilities
+from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import Pattern, check_grid, place_of
 from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
 from videoformer_edu.tokens import Grid
@@ -41,19 +42,20 @@ class Arrangement(NamedTuple):
         return rearrange(out, "b g head q x -> b (g q) head x").index_select(1, self.back)
 
 
-@lru_cache(maxsize=64)
-def arrangement(pattern: Pattern, grid: Grid, device: torch.device, part: int | None = None) -> Arrangement:
+@made_once
+def arrangement(pattern: Pattern, grid: tuple[int, int, int], device: torch.device,
+                part: int | None = None) -> Arrangement:
     """How to gather the groups of `pattern` on this grid; `part` picks one of the parts of a union. Made once."""
-    with torch.inference_mode(False):  # what is kept here must serve a training step, too
-        mask = pattern.group_mask(grid) if part is None else pattern.part_mask(part, grid)
-        pattern = pattern if part is None else pattern.parts[part]
-        queries, keys = pattern.groups(grid), pattern.keys(grid, pattern.key_grid(grid))
-        flat = queries.flatten()
-        back = torch.empty(grid.l, dtype=torch.long)
-        back[flat[flat >= 0]] = torch.arange(flat.numel())[flat >= 0]
-        mask = None if mask is None else mask[:, None].to(device)
-        return Arrangement(tuple(queries.shape), flat.clamp(min=0).to(device),
-                           keys.flatten().clamp(min=0).to(device), mask, back.to(device))
+    grid = Grid(*grid)
+    mask = pattern.group_mask(grid) if part is None else pattern.part_mask(part, grid)
+    pattern = pattern if part is None else pattern.parts[part]
+    queries, keys = pattern.groups(grid), pattern.keys(grid, pattern.key_grid(grid))
+    flat = queries.flatten()
+    back = torch.empty(grid.l, dtype=torch.long)
+    back[flat[flat >= 0]] = torch.arange(flat.numel())[flat >= 0]
+    mask = None if mask is None else mask[:, None].to(device)
+    return Arrangement(tuple(queries.shape), flat.clamp(min=0).to(device),
+                       keys.flatten().clamp(min=0).to(device), mask, back.to(device))
 
 
 class SparseAttention(MultiHeadAttention):
@@ -87,14 +89,14 @@ class SparseAttention(MultiHeadAttention):
         return self.proj(rearrange(out, "b l head e -> b l (head e)"))
 
     def _groups(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
-        plan = arrangement(self.pattern, grid, q.device)
+        plan = arrangement(self.pattern, tuple(grid), q.device)
         out = attend(plan.gather(q, plan.queries, self.heads), plan.gather(k, plan.keys, self.heads),
                      plan.gather(v, plan.keys, self.heads), plan.mask, self.recorder(Where(self.pattern, grid)))
         return plan.restore(out)
 
     def _union(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
         """Each part scores its own keys in its own groups; then one softmax over all the keys of a query."""
-        plans = [arrangement(self.pattern, grid, q.device, part) for part in range(len(self.pattern.parts))]
+        plans = [arrangement(self.pattern, tuple(grid), q.device, part) for part in range(len(self.pattern.parts))]
         scores = [plan.restore(attention_scores(plan.gather(q, plan.queries, self.heads),
                                                 plan.gather(k, plan.keys, self.heads), plan.mask))
                   for plan in plans]  # (b, l, head, k_i)
@@ -110,17 +112,19 @@ class SparseAttention(MultiHeadAttention):
 
     def _flex(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
         q, k, v = (rearrange(x, "b l (head e) -> b head l e", head=self.heads) for x in (q, k, v))
-        return rearrange(flex_kernel(q.device.type)(q, k, v, block_mask=block_mask(self.pattern, grid, q.device)),
-                         "b head l e -> b l head e")
+        blocks = block_mask(self.pattern, tuple(grid), q.device)
+        return rearrange(flex_kernel(q.device.type)(q, k, v, block_mask=blocks), "b head l e -> b l head e")
 
 
-@lru_cache(maxsize=64)
-def block_mask(pattern: Pattern, grid: Grid, device: torch.device):
+@made_once
+def block_mask(pattern: Pattern, grid: tuple[int, int, int], device: torch.device):
     """The pattern as `flex_attention` wants it: which blocks of 128 x 128 pairs are empty, full or mixed.
 
     The predicate is read on the whole `l x l` table once, in compiled blocks on a GPU; the table is kept nowhere.
     """
     from torch.nn.attention.flex_attention import create_block_mask
+
+    grid = Grid(*grid)
 
     def may_look(b, head, query, key):
         return pattern.looks(place_of(query, grid), place_of(key, grid), grid)

@@ -6,7 +6,6 @@ from one matrix, one output projection, and `relative_position_bias_table`.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.core import MultiHeadAttention, Where, attend
+from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import check_grid, place_of
 from videoformer_edu.attention.sparse_patterns import LocalWindow
 from videoformer_edu.tokens import Grid
@@ -50,7 +50,7 @@ class WindowAttention(MultiHeadAttention):
     def relative_position_bias(self, window: Grid) -> Tensor:
         """`(head, n, n)` for a window of this size: the table's row for every distance in time, height and width."""
         table = self.relative_position_bias_table
-        index = relative_position_index(Grid(*self.pattern.window), window, self.reference_quirks, table.device)
+        index = relative_position_index(self.pattern.window, tuple(window), self.reference_quirks, table.device)
         return table.index_select(0, index).T.unflatten(1, (window.l, window.l))
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
@@ -59,7 +59,7 @@ class WindowAttention(MultiHeadAttention):
         if x.shape[1] != grid.l:
             raise ValueError(f"expected {grid.l} tokens for the grid {tuple(grid)}, got {x.shape[1]}; "
                              "windows tile a grid: there is no place for CLS in them")
-        plan = tiling(self.pattern, grid, self.mask_padding, self.record is not None, x.device)
+        plan = tiling(self.pattern, tuple(grid), self.mask_padding, self.record is not None, x.device)
         if plan.padding:
             x = F.pad(x, (0, 0, 0, 1))  # one row of zeros, which all padding shares
         windows = x.index_select(1, plan.tokens).unflatten(1, (-1, plan.window.l))  # (b, windows, n, d)
@@ -85,38 +85,40 @@ class Tiling(NamedTuple):
     masks: tuple[Tensor | None, ...]  # ... share this mask, (n, n), or have none
 
 
-@lru_cache(maxsize=64)
-def tiling(pattern: LocalWindow, grid: Grid, mask_padding: bool, in_order: bool, device: torch.device) -> Tiling:
+@made_once
+def tiling(pattern: LocalWindow, grid: tuple[int, int, int], mask_padding: bool, in_order: bool,
+           device: torch.device) -> Tiling:
     """How the windows tile this grid; made once for each grid, not in every forward pass.
 
     in_order: the windows in the order of the pattern's groups, in one piece, with a mask `(windows, 1, n, n)`.
     """
-    with torch.inference_mode(False):  # what is kept here must serve a training step, too
-        tokens = pattern.groups(grid)  # (windows, n)
-        mask = pattern.group_mask(grid if mask_padding else pattern.padded(grid))
-        if mask is None or in_order or mask.numel() < FEW:
-            sizes, masks = (len(tokens),), (None if mask is None else mask[:, None],)
-        else:
-            alike: dict[bytes, list[int]] = {}
-            for window, table in enumerate(mask):
-                alike.setdefault(table.numpy().tobytes(), []).append(window)
-            tokens = tokens[[window for windows in alike.values() for window in windows]]
-            sizes = tuple(len(windows) for windows in alike.values())
-            masks = tuple(None if mask[windows[0]].all() else mask[windows[0]] for windows in alike.values())
-        tokens = tokens.flatten()
-        back = torch.empty(grid.l, dtype=torch.long)
-        back[tokens[tokens >= 0]] = torch.arange(tokens.numel())[tokens >= 0]
-        return Tiling(pattern.clamped(grid)[0], grid != pattern.padded(grid),
-                      torch.where(tokens < 0, grid.l, tokens).to(device), back.to(device), sizes,
-                      tuple(None if mask is None else mask.to(device) for mask in masks))
+    grid = Grid(*grid)
+    tokens = pattern.groups(grid)  # (windows, n)
+    mask = pattern.group_mask(grid if mask_padding else pattern.padded(grid))
+    if mask is None or in_order or mask.numel() < FEW:
+        sizes, masks = (len(tokens),), (None if mask is None else mask[:, None],)
+    else:
+        alike: dict[bytes, list[int]] = {}
+        for window, table in enumerate(mask):
+            alike.setdefault(table.numpy().tobytes(), []).append(window)
+        tokens = tokens[[window for windows in alike.values() for window in windows]]
+        sizes = tuple(len(windows) for windows in alike.values())
+        masks = tuple(None if mask[windows[0]].all() else mask[windows[0]] for windows in alike.values())
+    tokens = tokens.flatten()
+    back = torch.empty(grid.l, dtype=torch.long)
+    back[tokens[tokens >= 0]] = torch.arange(tokens.numel())[tokens >= 0]
+    return Tiling(pattern.clamped(grid)[0], grid != pattern.padded(grid),
+                  torch.where(tokens < 0, grid.l, tokens).to(device), back.to(device), sizes,
+                  tuple(None if mask is None else mask.to(device) for mask in masks))
 
 
-@lru_cache(maxsize=64)
-def relative_position_index(full: Grid, window: Grid, reference_quirks: bool, device: torch.device) -> Tensor:
+@made_once
+def relative_position_index(full: tuple[int, int, int], window: tuple[int, int, int], reference_quirks: bool,
+                            device: torch.device) -> Tensor:
     """`(n * n,)` the table's row for each pair of places in `window`; the table was made for windows of `full`."""
-    with torch.inference_mode(False):
-        place = place_of(torch.arange(full.l), full) if reference_quirks else place_of(torch.arange(window.l), window)
-        index = torch.zeros(1, dtype=torch.long)
-        for at, size in zip(place, full, strict=True):
-            index = index * (2 * size - 1) + (at[:, None] - at[None] + size - 1)  # distance, from 0 on
-        return index[:window.l, :window.l].flatten().to(device)
+    full, window = Grid(*full), Grid(*window)
+    place = place_of(torch.arange(full.l), full) if reference_quirks else place_of(torch.arange(window.l), window)
+    index = torch.zeros(1, dtype=torch.long)
+    for at, size in zip(place, full, strict=True):
+        index = index * (2 * size - 1) + (at[:, None] - at[None] + size - 1)  # distance, from 0 on
+    return index[:window.l, :window.l].flatten().to(device)

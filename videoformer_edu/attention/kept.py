@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 def made_once(make: Callable[..., Made]) -> Callable[..., Made]:
     """Decorator: the last 64 results are kept, by argument. For indices and masks: nothing that is learned.
 
-    Results serve training even if inference mode made them. `torch.compile(..., dynamic=False)` takes them for constants
+    Results serve training even if inference mode made them. `torch.compile(dynamic=False)` takes them for constants
     of its graph: the mark below is what `torch.compiler.assume_constant_result` sets, which loads the whole compiler
     merely to set it. Arguments must be plain for that: tuples, numbers, devices, patterns.
     """

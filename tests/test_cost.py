@@ -12,8 +12,11 @@ from videoformer_edu.cost import (
     timesformer_cost,
     timesformer_pairs,
     vit_cost,
+    vivit_cost,
+    vivit_pairs,
 )
-from videoformer_edu.models import TimeSformer, ViT
+from videoformer_edu.models import TimeSformer, ViT, ViViT
+from videoformer_edu.models.vivit import VARIANTS
 from videoformer_edu.tokens import Grid
 
 ATTENTIONS = ("divided", "joint", "space_only")
@@ -34,6 +37,13 @@ def test_vit_closed_form_is_the_counted_module_exactly():
     assert (cost.macs, cost.parameters) == (count_macs(model, 1, 3, 20, 20), count_parameters(model))
 
 
+@pytest.mark.parametrize(("variant", "temporal_depth"), [*((v, 4) for v in VARIANTS), ("factorised_encoder", 0)])
+def test_vivit_closed_form_is_the_counted_module_exactly(variant, temporal_depth):
+    size = {**SMALL, "frames": 6, "tubelet_size": 2, "variant": variant, "temporal_depth": temporal_depth}
+    model, cost = ViViT(**size), vivit_cost(**size)
+    assert (cost.macs, cost.parameters) == (count_macs(model, 1, 3, 6, 20, 20), count_parameters(model))
+
+
 def test_counting_leaves_the_model_alone_and_scales_with_the_batch():
     model = ViT(image_size=8, patch_size=4, width=12, depth=1, heads=3, classes=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -47,6 +57,19 @@ def test_pairs_are_those_of_the_patterns_and_cls(attention):
     with_cls = {"joint": (30 + 1) ** 2, "space_only": Spatial().pairs(grid) + 3 * (2 * 10 + 1)}
     with_cls["divided"] = with_cls["space_only"] + Temporal().pairs(grid)
     assert timesformer_pairs(grid, attention) == with_cls[attention]
+
+
+def test_vivit_pairs_are_those_of_the_patterns_and_cls():
+    grid = Grid(3, 2, 5)
+    divided = Spatial().pairs(grid) + Temporal().pairs(grid)
+    want = {"spatio_temporal": 31**2, "factorised_encoder": Spatial().pairs(grid) + 3 * (2 * 10 + 1),
+            "factorised_self_attention": divided, "factorised_dot_product": divided}
+    assert {variant: vivit_pairs(grid, variant) for variant in VARIANTS} == want
+
+
+def test_half_of_the_heads_score_either_pair_in_model_4():
+    model_3, model_4 = (vivit_cost(variant=variant) for variant in VARIANTS[2:])
+    assert model_4.pairs == model_3.pairs and 2 * model_4.attention_bytes == model_3.attention_bytes
 
 
 def test_attention_memory_is_heads_times_pairs_times_four_bytes():
@@ -93,3 +116,7 @@ def test_errors():
         timesformer_cost(attention="axial")
     with pytest.raises(ValueError, match="t=0"):
         timesformer_cost(frames=0)
+    with pytest.raises(ValueError, match="variant must be one of"):
+        vivit_cost(variant="model 2")
+    with pytest.raises(ValueError, match="tubelet_size 2 must divide frames 7"):
+        vivit_cost(frames=7)

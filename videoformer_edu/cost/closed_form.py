@@ -1,25 +1,13 @@
-"""What a model costs: tokens, query-key pairs, multiply-adds, parameters, attention memory.
-
-Closed form first, so that a learner can follow every term; `count_macs` then counts the real module. The papers'
-"GFLOPs" are multiply-adds (MAC): one multiply and one add count once. torch's own counter prints twice as much.
-All figures are for one clip (batch 1) and one forward pass.
-"""
+"""Costs in closed form: every term of every product stands here, and a test holds them to the counted modules."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
-import torch
-from torch import nn
-from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
-
-from videoformer_edu.attention.core import Attention
-from videoformer_edu.attention.patterns import check_grid
-from videoformer_edu.attention.recording import record_attention
+from videoformer_edu.attention.patterns import Spatial, Temporal, check_grid
 from videoformer_edu.models.timesformer import ATTENTIONS
 from videoformer_edu.models.vit import patches_per_side
+from videoformer_edu.models.vivit import VARIANTS
 from videoformer_edu.tokens import Grid
 
 
@@ -34,28 +22,6 @@ class Cost:
     macs: int
     parameters: int
     attention_bytes: int
-
-
-@dataclass(frozen=True)
-class Published:
-    """A row of a paper's table: `top1` on Kinetics-400 in per cent, cost per view in G multiply-adds."""
-
-    name: str
-    frames: int
-    image_size: int
-    attention: str
-    parameters_m: float
-    gmacs: float
-    top1: float
-
-
-# Bertasius et al. 2021, tables 1 to 5. The paper prints TFLOPs for 3 views, which are divided by 3 here; its parameter
-# counts leave out CLS and the position tables.
-PUBLISHED_TIMESFORMER = (
-    Published("TimeSformer", 8, 224, "divided", 121.4, 590 / 3, 78.0),
-    Published("TimeSformer-HR", 16, 448, "divided", 121.4, 5110 / 3, 79.7),
-    Published("TimeSformer-L", 96, 224, "divided", 121.4, 7140 / 3, 80.7),
-)
 
 
 def attention_macs(tokens: int, pairs: int, width: int) -> int:
@@ -135,21 +101,50 @@ def crossing(*, limit: int = 4096, **model) -> int | None:
     return None
 
 
-def count_macs(model: nn.Module, *shape: int) -> int:
-    """Multiply-adds of `model` on an input of this shape, counted in the real forward pass.
+def vivit_pairs(grid: Grid, variant: str) -> int:
+    """Query-key pairs of one block, CLS included. Of the factorised encoder: one block of the spatial encoder.
 
-    Runs on the meta device: shapes only, no numbers, no memory. Attention is recorded meanwhile, because torch's
-    counter sees explicit matrix products but counts nothing for the fused kernel on a CPU.
+    In model 3 one attention has the pairs in space, the other those in time; in model 4 one half of the heads each.
     """
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}  # also those no checkpoint holds
-    meta = {name: torch.empty_like(p, device="meta") for name, p in tensors.items()}
-    counter = FlopCounterMode(display=False)
-    attends = any(isinstance(module, Attention) for module in model.modules())  # a 3-D CNN does not
-    with torch.no_grad(), record_attention(model) if attends else nullcontext(), counter:
-        functional_call(model, meta, (torch.empty(shape, device="meta"),))
-    return counter.get_total_flops() // 2
+    if variant == "spatio_temporal":
+        return (check_grid(grid).l + 1) ** 2
+    if variant == "factorised_encoder":
+        return check_grid(grid).t * (grid.n + 1) ** 2  # each step with its own CLS
+    if variant in VARIANTS:
+        return Spatial().pairs(grid) + Temporal().pairs(grid)  # no CLS
+    raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}")
 
 
-def count_parameters(model: nn.Module) -> int:
-    """All parameters, trained or not."""
-    return sum(p.numel() for p in model.parameters())
+def vivit_cost(*, variant: str = "spatio_temporal", frames: int = 32, image_size: int = 224, tubelet_size: int = 2,
+               patch_size: int = 16, width: int = 768, depth: int = 12, temporal_depth: int = 4, heads: int = 12,
+               classes: int = 400, mlp_ratio: float = 4.0, channels: int = 3) -> Cost:
+    """A clip through one of ViViT's four models. `temporal_depth` counts in the factorised encoder alone."""
+    if tubelet_size < 1 or frames % tubelet_size:
+        raise ValueError(f"tubelet_size {tubelet_size} must divide frames {frames}")
+    side = patches_per_side(image_size, patch_size)
+    grid = check_grid(Grid(frames // tubelet_size, side, side))
+    pairs = vivit_pairs(grid, variant)
+    t, n, d, hidden = grid.t, grid.n, width, int(width * mlp_ratio)
+    factorised, half = variant == "factorised_self_attention", variant == "factorised_dot_product"
+
+    def block(tokens: int, pairs: int) -> int:
+        return attention_macs(tokens, pairs, d) + 2 * tokens * d * hidden
+
+    if variant == "factorised_encoder":
+        tokens = t * (n + 1)
+        blocks = depth * block(tokens, pairs) + temporal_depth * block(t + 1, (t + 1) ** 2)  # the end is nearly free
+        tables = (n + 2) * d  # CLS; a place for it and for each patch, the same in every step
+        tables += 2 * d + (t + 2) * d if temporal_depth else 0  # the temporal encoder's norm, CLS and places
+        depth += temporal_depth
+    else:
+        cls = int(variant == "spatio_temporal")
+        tokens = grid.l + cls
+        blocks = depth * block(tokens, pairs)
+        blocks += depth * 4 * tokens * d**2 if factorised else 0  # model 3 projects twice, for space and for time
+        blocks -= depth * pairs * d if half else 0  # model 4: either pair is scored by half of the heads, half of d
+        tables = (tokens + cls) * d
+    box = channels * tubelet_size * patch_size**2
+    macs = grid.l * box * d + blocks + d * classes
+    parameters = (box + 1) * d + tables + 2 * d + (d + 1) * classes  # tubelets, tables, last norm, head
+    parameters += depth * block_parameters(d, mlp_ratio, attentions=2 if factorised else 1)
+    return Cost(tokens, pairs, macs, parameters, 4 * (heads // 2 if half else heads) * pairs)

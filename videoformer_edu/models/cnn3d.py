@@ -276,7 +276,7 @@ def r2plus1d_motion(**changes) -> SmallCNN3d:
 
 
 def slowfast_motion(**changes) -> SlowFast:
-    """The small SlowFast of the course: of 8 frames the slow pathway sees 4."""
+    """The small SlowFast of the course: of 8 frames the slow pathway sees 4 (81 k parameters)."""
     return SlowFast(**{**dict(alpha=2, beta=4, fusion_kernel=5, width=16, depths=(1, 2), classes=8, dropout=0.0),
                        **changes})
 
@@ -285,7 +285,7 @@ def slowfast_motion(**changes) -> SlowFast:
 
 
 def c3d(**changes) -> C3D:
-    """C3D: 16 frames of 112 x 112 pixels (78 M parameters before the head)."""
+    """C3D: 16 frames of 112 x 112 pixels (78 M parameters before the head, 38.5 G multiply-adds)."""
     return C3D(**changes)
 
 
@@ -300,5 +300,5 @@ def slowfast_r50_8x8(**changes) -> SlowFast:
 
 
 def slowfast_r50_4x16(**changes) -> SlowFast:
-    """SlowFast R50 4x16: 32 frames, 4 of them slow."""
+    """SlowFast R50 4x16: 32 frames, 4 of them slow, 256 pixels (34.5 M parameters, 36.1 G multiply-adds)."""
     return SlowFast(**{**dict(alpha=8, fusion_kernel=5), **changes})

@@ -165,6 +165,24 @@ def test_bfloat16_autocast_stays_close():
         assert (half.float() - net(clip)).abs().max() < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [1, 2])
+def test_one_graph_for_the_compiler(version):
+    net, clip = build(version).eval(), video()
+    compiled = torch.compile(net, backend="eager", fullgraph=True, dynamic=False)
+    assert torch.equal(compiled(clip), net(clip))
+    compiled(clip).sum().backward()
+    assert net.blocks[0].attention.qkv.weight.grad.abs().sum() > 0
+
+
+def test_what_inference_kept_serves_training():
+    net, clip = build(2), video(t=14, h=36, w=28)  # grids that no other test uses
+    with torch.inference_mode():
+        net(clip)
+    net(clip).sum().backward()
+    assert net.blocks[0].attention.relative.h.table.grad.abs().sum() > 0
+
+
 # --------------------------------------------------------------------------------------------------- published sizes
 
 

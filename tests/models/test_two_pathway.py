@@ -140,6 +140,15 @@ def test_bfloat16_autocast_stays_close():
     assert (half.float() - net(clip)).abs().max() < 0.1
 
 
+@pytest.mark.slow
+def test_one_graph_for_the_compiler():
+    net, clip = build(), video()
+    compiled = torch.compile(net, backend="eager", fullgraph=True, dynamic=False)
+    assert torch.equal(compiled(clip), net(clip))
+    compiled(clip).sum().backward()
+    assert net.fusions[0].attention.q.weight.grad.abs().sum() > 0
+
+
 # ------------------------------------------------------------------------------- what the naive model gets wrong
 
 

@@ -14,8 +14,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.core import Attention, Where, attend
+from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import Pattern, Place, check_grid, token_numbers
-from videoformer_edu.attention.sparse import arrangement
+from videoformer_edu.attention.sparse import Arrangement, arrangement
 from videoformer_edu.tokens import Grid
 
 
@@ -63,6 +64,12 @@ class AlignedTime(Pattern):
         return rearrange(numbers, "t f n -> (t n) f" if self.same_place else "t f n -> t (f n)")
 
 
+@made_once
+def crossing(grid: Grid, others: Grid, same_place: bool, device: torch.device) -> Arrangement:
+    """How to gather the tokens that meet; asked for in plain numbers, which a compiler takes for constants."""
+    return arrangement(AlignedTime(Grid(*others), same_place), grid, device)
+
+
 class CrossAttention(Attention):
     """Tokens `x` look at tokens `context`: `(b, l, d)` and `(b, l', d')` -> `(b, l, d)`.
 
@@ -88,10 +95,9 @@ class CrossAttention(Attention):
             if tokens.shape[1] != at.l:
                 raise ValueError(f"{name} has {tokens.shape[1]} tokens, but its grid {tuple(at)} has {at.l}; "
                                  "pass patches only and the grid that they lie on")
-        pattern = self.pattern(context_grid)
-        plan = arrangement(pattern, tuple(grid), x.device)
+        plan = crossing(tuple(grid), tuple(context_grid), self.same_place, x.device)
         k, v = self.kv(context).chunk(2, dim=-1)
         out = attend(plan.gather(self.q(x), plan.queries, self.heads), plan.gather(k, plan.keys, self.heads),
                      plan.gather(v, plan.keys, self.heads), plan.mask,
-                     self.recorder(Where(pattern, grid, key_grid=context_grid)))
+                     self.recorder(Where(self.pattern(context_grid), grid, key_grid=context_grid)))
         return self.proj(rearrange(plan.restore(out), "b l head e -> b l (head e)"))

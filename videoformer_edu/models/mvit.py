@@ -17,14 +17,13 @@ tied to 16 frames of 224 x 224; here clips of any length and size are taken: tab
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.core import Attention, Where, attend
+from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import Full
 from videoformer_edu.attention.pooling import Stride
 from videoformer_edu.layers import MLP, DropPath
@@ -89,17 +88,16 @@ class DistanceTable(TimePositions):
         return table[distances(queries, keys, table.device)]
 
 
-@lru_cache(maxsize=256)
+@made_once
 def distances(queries: int, keys: int, device: torch.device) -> Tensor:
     """`(queries, keys)`: which row of the table stands for the way from a query to a key, on the finer of the axes.
 
     Where keys are pooled by a factor of two more than queries, neighbouring keys are two steps apart. A factor that is
     no whole number rounds down, as published.
     """
-    with torch.inference_mode(False):  # what is kept here must serve a training step, too
-        query, key = torch.arange(queries)[:, None], keys - 1 - torch.arange(keys)
-        finer = query + key * queries // keys if queries >= keys else query * keys // queries + key
-        return finer.to(device)
+    query, key = torch.arange(queries)[:, None], keys - 1 - torch.arange(keys)
+    finer = query + key * queries // keys if queries >= keys else query * keys // queries + key
+    return finer.to(device)
 
 
 class RelativePositions(nn.Module):
@@ -196,6 +194,9 @@ class MViT(nn.Module):
     first stage's and double from stage to stage. q_stride: how a stage begins, but for the first; kv_stride: how the
     first stage pools keys and values; what queries have been pooled since is taken off. Strides are `(t, h, w)`.
     frames and image_size are what position tables are made for. dropout: before the head. init: see `ViT`.
+
+    The head reads CLS, so the last block's patches are keys and values alone: what only places their queries (version
+    2: the query pooling and the distances of that block) is published with the weights and has no effect.
     """
 
     def __init__(self, *, version: int, frames: int = 16, image_size: int = 224, width: int = 96, heads: int = 1,

@@ -14,6 +14,7 @@ from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Axial, Full, Pattern, Spatial, Temporal
 from videoformer_edu.attention.pooling import Pooled, PooledAttention
 from videoformer_edu.attention.recording import AttentionMap, record_attention
+from videoformer_edu.attention.rollout import attention_rollout, token_attribution
 from videoformer_edu.attention.sparse import SparseAttention
 from videoformer_edu.attention.sparse_patterns import (
     GlobalSpatial,
@@ -28,4 +29,4 @@ __all__ = ["AlignedTime", "Attention", "AttentionMap", "Axial", "CrossAttention"
            "Full", "GlobalSpatial", "LocalTemporal", "LocalWindow", "MultiHeadAttention", "Pattern", "Pooled",
            "PooledAttention", "SparseAttention", "SparseSpaceTime", "Spatial", "SpatialAttention", "StridedTemporal",
            "Temporal", "TemporalAttention", "Where", "WindowAttention", "attend", "attention_probabilities",
-           "dense_attention", "record_attention"]
+           "attention_rollout", "dense_attention", "record_attention", "token_attribution"]

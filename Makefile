@@ -8,7 +8,7 @@ GATE := $(PYTHON) tests/gate.py
 SETTINGS := .venv/share/jupyter/lab/settings
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast test-browser check-notebooks lint notebooks weights browser clean
+.PHONY: help lab test test-fast test-browser check-notebooks lint notebooks weights bench browser clean
 
 help: ## list the targets
 	@echo "Targets (make TARGET):"
@@ -46,6 +46,9 @@ notebooks: .venv/.test ## build the notebooks that changed (ONLY="04" picks, FOR
 weights: .venv/.test ## train the small models whose weights the package ships
 	$(PYTHON) -m videoformer_edu.experiments $(ARGS)
 
+bench: .venv/.bench ## time our models beside their published peers (one pair: ARGS="--pairs vit --size small")
+	@$(PYTHON) bench/peers.py $(ARGS)
+
 browser: ## install Chromium and fonts with the system's package manager, where there is no Chromium
 	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome; do \
 		if command -v "$$name" > /dev/null; then echo "Chromium is here: $$name"; exit 0; fi; \
@@ -72,7 +75,7 @@ $(PYTHON):
 		{ echo "Python 3.11 or newer is needed; name one: make $(MAKECMDGOALS) PY=python3.12" >&2; exit 1; }
 	$(PY) -m venv .venv
 
-.venv/.lab .venv/.test: .venv/.%: pyproject.toml constraints.txt | $(PYTHON)
+.venv/.lab .venv/.test .venv/.bench: .venv/.%: pyproject.toml constraints.txt | $(PYTHON)
 	@echo "Installing the package and its $* tools into .venv (the first time: some minutes and 2 GB) ..."
 	@$(PIP) -e '.[$*]'
 	@mkdir -p $(SETTINGS)

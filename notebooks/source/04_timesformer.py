@@ -21,15 +21,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from videoformer_edu.attention import (
-    Full,
-    Spatial,
-    SpatialAttention,
-    Temporal,
-    TemporalAttention,
-    dense_attention,
-    record_attention,
-)
+from videoformer_edu.attention import SpatialAttention, TemporalAttention, dense_attention, record_attention
+from videoformer_edu.attention.patterns import Full, Spatial, Temporal
 from videoformer_edu.data.motion import DIRECTIONS, motion_batch, motion_test_set, normalise
 from videoformer_edu.figures import show
 from videoformer_edu.figures.source import show_source

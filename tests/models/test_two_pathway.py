@@ -217,7 +217,7 @@ def test_the_cost_of_the_base_model_follows_from_its_pairs():
 
 
 def test_the_small_model_has_the_recorded_size():
-    assert count_parameters(two_pathway_motion()) == 133_608
+    assert count_parameters(two_pathway_motion()) == 139_752
 
 
 def test_errors():

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from videoformer_edu.pretrained.build import build
 from videoformer_edu.pretrained.names import to_our_names
 from videoformer_edu.tokens import (
     Grid,
@@ -25,13 +26,22 @@ FILES = ("model.safetensors", "pytorch_model.bin")  # what a folder or a hub rep
 
 
 class CheckpointError(ValueError):
-    """The checkpoint cannot be read or does not belong to this model."""
+    """The checkpoint cannot be read or does not belong to this model.
+
+    Where names do not fit, `missing` and `unexpected` list all of them and `other_shape` the tensors of another shape.
+    """
+
+    def __init__(self, message: str, *, missing: list[str] = (), unexpected: list[str] = (),
+                 other_shape: list[str] = ()):
+        super().__init__(message)
+        self.missing, self.unexpected, self.other_shape = tuple(missing), tuple(unexpected), tuple(other_shape)
 
 
 @dataclass(frozen=True)
 class LoadReport:
     """What happened besides plain copying: position tables that were resized, heads that were kept."""
 
+    model: nn.Module = field(repr=False)
     loaded: int
     resized: tuple[str, ...] = field(default=())
     kept: tuple[str, ...] = field(default=())
@@ -43,9 +53,11 @@ class LoadReport:
         return "; ".join(notes)
 
 
-def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *, new_head: bool = False) -> LoadReport:
-    """Load published weights into `model`, in place.
+def load_pretrained(model: nn.Module | str, source: str | Path | dict[str, Tensor], *, new_head: bool = False,
+                    **changes) -> LoadReport:
+    """Load published weights into `model`, in place, or into a new model: `load_pretrained("vivit_base", ...).model`.
 
+    model: a model, or the name of a builder; `changes` then go to the builder (classes=, frames=, ...).
     source: a state dict, a file (.safetensors first; .bin, .pt, .pth, .pyth are read with `weights_only=True`), a
     folder that holds one, or the name of a Hugging Face hub repository ("facebook/timesformer-base-finetuned-k400";
     downloaded once, then cached; HF_HUB_OFFLINE is respected).
@@ -54,6 +66,10 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     Raises CheckpointError, with the model untouched, if a tensor is missing, unknown or of another shape. Position
     tables of another size are resized (2-D bicubic in space, 1-D linear in time) and reported.
     """
+    if isinstance(model, str):
+        model = build(model, **changes)
+    elif changes:
+        raise TypeError(f"{', '.join(changes)} would change a model that is built already; pass its builder's name")
     state = to_our_names(source if isinstance(source, dict) else read_state(source), model)
     target = model.state_dict()
     kept: tuple[str, ...] = ()
@@ -65,9 +81,10 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     other = [f"{k}: {tuple(state[k].shape)} in the checkpoint, {tuple(target[k].shape)} in the model"
              for k in target.keys() & state.keys() if state[k].shape != target[k].shape]
     if missing or unexpected or other:
-        raise CheckpointError(_explain(model, missing, unexpected, sorted(other)))
+        raise CheckpointError(_explain(model, missing, unexpected, sorted(other)), missing=missing,
+                              unexpected=unexpected, other_shape=sorted(other))
     model.load_state_dict(state)
-    return LoadReport(len(target) - len(kept), resized, kept)
+    return LoadReport(model, len(target) - len(kept), resized, kept)
 
 
 def read_state(source: str | Path) -> dict[str, Tensor]:

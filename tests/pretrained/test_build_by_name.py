@@ -1,0 +1,46 @@
+"""Models by name: every builder of models/ and no helper, with weights and without."""
+
+import pytest
+import torch
+from torch import nn
+
+from videoformer_edu import models
+from videoformer_edu.pretrained import CheckpointError, build, load_pretrained
+from videoformer_edu.pretrained.build import BUILDERS
+
+SMALL = dict(image_size=16, patch_size=4, width=12, depth=2, heads=3, classes=7)
+
+
+def test_every_builder_builds_and_nothing_else_is_one():
+    with torch.device("meta"):
+        assert all(isinstance(make(), nn.Module) for make in BUILDERS.values())
+    published = {"vit_base_patch16_224", "timesformer_base", "vivit_base", "videomae_base", "video_swin_tiny",
+                 "mvit_v2_s", "r2plus1d_18", "slowfast_r50_8x8", "two_pathway_base"}
+    assert published <= BUILDERS.keys()
+    assert {"tube_mask", "inflate", "start_from_image", "slow_frames"}.isdisjoint(BUILDERS)
+
+
+def test_weights_from_a_place(tmp_path):
+    source = models.timesformer_base(frames=3, **SMALL)
+    torch.save(source.state_dict(), tmp_path / "a.pth")
+    for target in (build("timesformer_base", pretrained=tmp_path / "a.pth", frames=3, **SMALL),
+                   load_pretrained("timesformer_base", tmp_path / "a.pth", frames=3, **SMALL).model):
+        assert all(torch.equal(v, target.state_dict()[k]) for k, v in source.state_dict().items())
+    other = build("timesformer_base", pretrained=tmp_path / "a.pth", new_head=True, frames=3, **{**SMALL, "classes": 2})
+    assert other.head.out_features == 2 and torch.equal(other.cls, source.cls)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="did you mean timesformer_base"):
+        build("timesformer_bas")
+    with pytest.raises(TypeError, match="classes would change a model that is built already"):
+        load_pretrained(models.vit_digits(), {}, classes=3)
+
+
+def test_the_error_lists_every_name():
+    model = models.vit_base_patch16_224(**SMALL)
+    state = {key: value for key, value in model.state_dict().items() if "mlp" not in key} | {"foreign": torch.zeros(1)}
+    with pytest.raises(CheckpointError) as caught:
+        load_pretrained(model, state)
+    assert caught.value.missing == tuple(sorted(key for key in model.state_dict() if "mlp" in key))
+    assert len(caught.value.missing) > 8 and caught.value.unexpected == ("foreign",)

@@ -205,6 +205,17 @@ def test_nothing_is_lost_or_made(maps):
     torch.testing.assert_close(sums, torch.ones_like(sums))
 
 
+def test_half_precision():
+    exact = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        model = TimeSformer(frames=3, **SIZE).eval().to(dtype)
+        with record_attention(model) as maps, torch.no_grad():
+            model(torch.randn(2, 3, 3, 8, 20).to(dtype))
+        exact[dtype] = token_attribution(maps).float()
+    torch.testing.assert_close(exact[torch.bfloat16], exact[torch.float32], rtol=0.05, atol=1e-3)
+
+
 def test_windows_on_one_grid_have_a_rollout():
     torch.manual_seed(0)
     layers = torch.nn.ModuleList(SparseAttention(width=12, heads=3, pattern=LocalWindow((2, 2, 3))) for _ in range(2))

@@ -18,6 +18,7 @@ of: rollout is not defined there, and a ValueError says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -83,8 +84,6 @@ def _product(matrices: list[Tensor], skip: float) -> Tensor:
 def _factorised(frames: list[AttentionMap], steps: list[AttentionMap], skip: float) -> AttentionMap:
     """Every frame by itself, with its own CLS; then, if there is one, the temporal encoder over those CLS."""
     grid = frames[0].grid
-    for m in frames:
-        _check(m, grid)
     space = _product([m.probabilities.mean(dim=2) for m in frames], skip)  # (b, t, 1 + n, 1 + n)
     if not steps:
         return AttentionMap("rollout", space[:, :, None], Spatial(), grid, True, grid)
@@ -96,20 +95,18 @@ def _factorised(frames: list[AttentionMap], steps: list[AttentionMap], skip: flo
 
 
 def _sequence(layers: list[AttentionMap], skip: float) -> AttentionMap:
-    """One sequence through all layers; the two halves of a layer whose heads are shared out count as one."""
+    """One sequence through all layers."""
     grid, cls = layers[0].grid, any(m.cls for m in layers)
     matrices: list[Tensor] = []
     halves: dict[str, Tensor] = {}
     for m in layers:
-        _check(m, grid)
-        w = m.dense()  # (b, head, s, s)
+        w = _matrix(m, grid)  # (b, s, s)
         owner, _, part = m.name.rpartition(".")
-        if part in ("time", "space"):
+        if part in ("time", "space"):  # half of one layer's heads: the other half belongs to the same A
             if owner not in halves:
                 halves[owner] = w
                 continue
-            w = torch.cat([halves.pop(owner), w], dim=1)
-        w = w.mean(dim=1)
+            w = (halves.pop(owner) + w) / 2
         if cls and not m.cls:  # CLS takes no part: it keeps what it has
             whole = torch.zeros(len(w), 1 + grid.l, 1 + grid.l, dtype=w.dtype, device=w.device)
             whole[:, 0, 0], whole[:, 1:, 1:] = 1, w
@@ -118,8 +115,8 @@ def _sequence(layers: list[AttentionMap], skip: float) -> AttentionMap:
     return AttentionMap("rollout", _product(matrices, skip)[:, None, None], Full(), grid, cls, grid)
 
 
-def _check(m: AttentionMap, grid: Grid) -> None:
-    """ValueError if this map is no `s x s` matrix from the clip's tokens to the clip's tokens."""
+def _matrix(m: AttentionMap, grid: Grid) -> Tensor:
+    """The map over the whole sequence, averaged over heads: `(b, s, s)`; ValueError if there is no such matrix."""
     def no(reason: str) -> ValueError:
         return ValueError(f"rollout is not defined here: {m.name} {reason}. Look at single maps instead: "
                           "maps[name].looks_from(t, h, w)")
@@ -132,10 +129,13 @@ def _check(m: AttentionMap, grid: Grid) -> None:
     if m.grid != grid:
         raise no(f"lies on the grid {tuple(m.grid)}, the first map on {tuple(grid)}: between them tokens were merged "
                  "by learned weights, which no map holds")
-    sums = m.dense().sum(dim=-1)
-    if not torch.allclose(sums, torch.ones_like(sums), atol=1e-4):
+    w = replace(m, probabilities=m.probabilities.mean(dim=2, keepdim=True)).dense()[:, 0]
+    sums = w.sum(dim=-1)
+    rounding = 1e-4 if w.dtype.itemsize > 2 else 1e-2  # bfloat16 has three digits
+    if not torch.allclose(sums, torch.ones_like(sums), atol=rounding):
         raise no("has rows that do not sum to one, because part of the attention goes to padding or because some "
                  "tokens are hidden")
+    return w
 
 
 __all__ = ["attention_rollout", "token_attribution"]

@@ -3,6 +3,7 @@
 import csv
 import inspect
 import io
+import pathlib
 
 import pytest
 from torch import nn
@@ -97,3 +98,10 @@ def test_the_command(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith(f"{'parameters, M':>64}")
     command.main(["--csv"])
     assert capsys.readouterr().out.startswith("model,builder,input,parameters,")
+
+
+@pytest.mark.slow
+def test_the_docs_show_what_the_command_prints(capsys):
+    command.main([])
+    page = (pathlib.Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+    assert f"```text\n{capsys.readouterr().out}```" in page

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from videoformer_edu.pretrained.build import build
 from videoformer_edu.pretrained.inflate import InflationReport, image_to_video
 from videoformer_edu.pretrained.load import CheckpointError, LoadReport, load_pretrained
 
@@ -15,5 +16,5 @@ def reference_checkpoint(name: str = "timesformer") -> Path:
     return Path(__file__).parent / "reference" / name
 
 
-__all__ = ["CheckpointError", "InflationReport", "LoadReport", "image_to_video", "load_pretrained",
+__all__ = ["CheckpointError", "InflationReport", "LoadReport", "build", "image_to_video", "load_pretrained",
            "reference_checkpoint"]

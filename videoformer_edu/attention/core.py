@@ -105,8 +105,7 @@ class MultiHeadAttention(Attention):
     def forward(self, x: Tensor, *, where: Where | None = None, mask: Tensor | None = None) -> Tensor:
         """x `(..., l, d)`; `mask` bool, broadcasting to `(..., head, l, l)`, True = may look."""
         q, k, v = rearrange(self.qkv(x), "... l (three head e) -> three ... head l e", three=3, head=self.heads)
-        record = None if self.record is None else lambda probabilities: self.record(probabilities, where)
-        out = attend(q, k, v, mask, record)  # (..., head, l, e)
+        out = attend(q, k, v, mask, self.recorder(where))  # (..., head, l, e)
         return self.proj(rearrange(out, "... head l e -> ... l (head e)"))
 
 

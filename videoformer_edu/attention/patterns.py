@@ -8,6 +8,7 @@ speak of patch tokens; CLS is each model's own affair. The sparse ones stand in 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,23 +26,23 @@ class Place(NamedTuple):
     w: Tensor
 
 
-class Pattern:
+class Pattern(ABC):
     """What every pattern offers; tokens are numbered `(t h w)`, time slowest.
 
     A pattern defines `looks`, `pairs` and `groups`. Every pair that may look meets in exactly one group.
     """
 
+    @abstractmethod
     def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
         """bool, broadcast over the two: may a token at `query` look at one at `key`?"""
-        raise NotImplementedError
 
+    @abstractmethod
     def pairs(self, grid: Grid) -> int:
         """Query-key pairs, the number of true entries of `allowed(grid)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def groups(self, grid: Grid) -> Tensor:
         """`(groups, q)` token numbers: the queries of a row look at the keys of the same row; -1 stands for padding."""
-        raise NotImplementedError
 
     def keys(self, grid: Grid, key_grid: Grid) -> Tensor:
         """`(groups, k)` numbers of the keys, on their own grid; here: the tokens of a group look at one another."""
@@ -87,11 +88,6 @@ def place_of(number: Tensor, grid: Grid) -> Place:
 def places(grid: Grid) -> Place:
     """The place of every token of the clip, `(l,)` each."""
     return place_of(torch.arange(grid.l), grid)
-
-
-def keys_of(pattern: Pattern, grid: Grid, key_grid: Grid) -> Tensor:
-    """`(groups, k)` numbers of the keys on their own grid."""
-    return pattern.keys(grid, key_grid)
 
 
 def token_numbers(grid: Grid) -> Tensor:

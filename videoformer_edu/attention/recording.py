@@ -19,7 +19,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.core import Attention, Where
-from videoformer_edu.attention.patterns import Pattern, keys_of
+from videoformer_edu.attention.patterns import Pattern
 from videoformer_edu.tokens import Grid
 
 
@@ -42,7 +42,7 @@ class AttentionMap:
     def tokens(self) -> tuple[Tensor, Tensor]:
         """`(groups, q)` and `(groups, k)`: the row of the sequence of each query and key. CLS is 0, padding is -1."""
         return (self._with_cls(self.pattern.groups(self.grid)),
-                self._with_cls(keys_of(self.pattern, self.grid, self.key_grid)))
+                self._with_cls(self.pattern.keys(self.grid, self.key_grid)))
 
     def _with_cls(self, groups: Tensor) -> Tensor:
         if not self.cls:
@@ -85,7 +85,7 @@ class AttentionMap:
 
     def _on_grid(self, row: Tensor, group: int) -> Tensor:
         """One row of probabilities `(b, head, k)` of a group -> `(b, head, t, h, w)`; CLS and padding are left out."""
-        keys = keys_of(self.pattern, self.grid, self.key_grid)[group].to(row.device)
+        keys = self.pattern.keys(self.grid, self.key_grid)[group].to(row.device)
         out = row.new_zeros(*row.shape[:2], self.key_grid.l + 1)
         out.index_add_(2, keys % (self.key_grid.l + 1), row[..., int(self.cls):])
         return out[..., :-1].unflatten(-1, tuple(self.key_grid))

@@ -101,9 +101,10 @@ def in_turn(functions: Sequence[Callable[[], None]], probe: Callable[[], object]
     -> for each function, for each round: (seconds of one call, seconds of the probe beside it).
     """
     seconds(probe)
+    calls = []
     for function in functions:
-        seconds(function)  # the first call makes what is kept
-    calls = [max(1, round(least / max(seconds(function), 1e-9))) for function in functions]
+        taken = seconds(function)  # the first call makes what is kept
+        calls.append(1 if taken > 20 * least else max(1, round(least / max(seconds(function), 1e-9))))
     samples: list[list[tuple[float, float]]] = [[] for _ in functions]
     before = seconds(probe)
     for turn in range(rounds):

@@ -59,7 +59,7 @@ def test_models_take_turns_between_probes_and_short_ones_are_called_more_often()
     clock = Clock()
     functions = [clock.work("a", 0.02), clock.work("b", 0.2)]
     timing.in_turn(functions, clock.work("p", 0.01), rounds=2, least=0.1, seconds=clock.seconds)
-    assert "".join(clock.log) == "p" + "ab" + "ab" + "p" + "aaaaa" + "p" + "b" + "p" + "b" + "p" + "aaaaa" + "p"
+    assert "".join(clock.log) == "p" + "aa" + "bb" + "p" + "aaaaa" + "p" + "b" + "p" + "b" + "p" + "aaaaa" + "p"
 
 
 def test_a_share_is_the_rate_over_the_rate_of_the_matrix_product():

@@ -17,7 +17,7 @@ from videoformer_edu.models import (
     slowfast_r50_4x16,
     slowfast_r50_8x8,
 )
-from videoformer_edu.models.cnn3d import Conv2Plus1D, ConvNorm, mid_channels
+from videoformer_edu.models.cnn3d import Conv2Plus1D, ConvNorm, FlatConv3d, mid_channels
 
 MODELS = {
     "c3d": lambda: C3D(frames=16, image_size=36, width=4, hidden=24, classes=7),
@@ -195,3 +195,27 @@ def test_teaching_sizes(build, parameters):
 def test_the_small_slowfast():
     assert 5e4 < count_parameters(slowfast_motion()) < 5e5
     assert slowfast_motion()(torch.randn(2, 3, 8, 32, 32)).shape == (2, 8)
+
+
+@pytest.mark.parametrize("options", [
+    dict(kernel_size=(1, 3, 5), stride=(1, 2, 3), padding=(0, 1, 2)),
+    dict(kernel_size=(1, 3, 2), dilation=(1, 2, 3), groups=2),
+    dict(kernel_size=(3, 1, 1), stride=(2, 1, 1), padding=(1, 0, 0)),
+    dict(kernel_size=(3, 1, 1), dilation=(2, 1, 1), groups=2, bias=False),
+    dict(kernel_size=(1, 1, 1)), dict(kernel_size=(1, 1, 1), stride=(2, 2, 3)),
+    dict(kernel_size=(1, 3, 3), padding=(1, 1, 1)), dict(kernel_size=(3, 1, 1), padding=(1, 1, 0)),
+    dict(kernel_size=(3, 1, 1), stride=(1, 2, 1)), dict(kernel_size=(2, 3, 3), padding=1),
+], ids=str)
+def test_a_flat_convolution_is_the_3d_one(options):
+    flat = FlatConv3d(4, 6, **options).double()
+    full = torch.nn.Conv3d(4, 6, **options).double()
+    full.load_state_dict(flat.state_dict())
+    x = torch.randn(2, 4, 7, 8, 9, dtype=torch.double)
+    gradients = []
+    for module in (flat, full):
+        video = x.clone().requires_grad_()
+        out = module(video)
+        weight = torch.linspace(-1, 1, out.numel(), dtype=torch.double).view(out.shape)
+        gradients.append((out, *torch.autograd.grad((out * weight).sum(), [video, *module.parameters()])))
+    for got, want in zip(*gradients, strict=True):
+        torch.testing.assert_close(got, want)

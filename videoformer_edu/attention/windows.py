@@ -51,7 +51,7 @@ class WindowAttention(MultiHeadAttention):
         """`(head, n, n)` for a window of this size: the table's row for every distance in time, height and width."""
         table = self.relative_position_bias_table
         index = relative_position_index(self.pattern.window, tuple(window), self.reference_quirks, table.device)
-        return table.index_select(0, index).T.unflatten(1, (window.l, window.l))
+        return table.T.contiguous().index_select(1, index).unflatten(1, (window.l, window.l))
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """x `(b, t*h*w, d)` -> the same shape."""

@@ -86,10 +86,11 @@ def compare(pair: str, size: str, modes: list[str], way: Way, rounds: int) -> li
     torch.manual_seed(0)
     peer, build = PAIRS[pair]
     case = build(size)
+    kind = "no" if not case.same_weights else "yes" if case.whole is None else "shortcut"
     macs = case.macs()
     difference = prepared(case, way)
     rows = []
-    for mode in modes:
+    for mode in modes if case.whole is None else ["forward"]:
         work = 1 if mode == "forward" else 3  # the backward pass multiplies twice as much as the forward pass
         steps = [step(case.ours, case.clip, lambda out: out, mode, way),
                  step(case.peer, case.peer_clip, case.logits, mode, way)]
@@ -100,7 +101,7 @@ def compare(pair: str, size: str, modes: list[str], way: Way, rounds: int) -> li
         versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES[peer.split()[0]]]
         rows.append(dict(zip(COLUMNS, (
             pair, size, mode, device_name(way.device), way.dtype, "yes" if way.compile else "no", peer,
-            "yes" if case.same_weights else "no", f"{difference:.0e}" if case.same_weights else "",
+            kind, f"{difference:.0e}" if case.same_weights else "",
             *(f"{count / 1e9:.3f}" for count in macs), *(f"{value:.1f}" for value in ms),
             *(f"{100 * quartiles(reach).median:.0f}" for reach in reached),
             f"{ratio.median:.2f}", f"{ratio.low:.2f}", f"{ratio.high:.2f}", str(rounds),

@@ -114,6 +114,12 @@ def test_base_sizes_are_the_published_ones(name, gmac):
     assert pairs.PAIRS[name][1]("base").macs()[0] / 1e9 == pytest.approx(gmac, rel=0.01)
 
 
+def test_a_shortcut_is_held_against_the_whole_work():
+    case = pairs.PAIRS["for-inference-divided"][1]("small")
+    assert case.macs() == pairs.PAIRS["timesformer-divided"][1]("small").macs()
+    assert pairs.count_macs(case.ours, *case.clip.shape) < 0.9 * case.macs()[0]
+
+
 def row(pair, size="small", mode="forward", same="yes", speed_up="1.50", **changes):
     values = dict.fromkeys(report.COLUMNS, "1")
     return {**values, "pair": pair, "size": size, "mode": mode, "device": "CPU", "peer": f"peer of {pair}",
@@ -131,8 +137,8 @@ def test_rows_measured_again_replace_the_old_ones_and_leave_the_others(tmp_path)
 
 def test_the_page_holds_every_row_and_the_means():
     rows = [row("a", speed_up="2.00"), row("b", same="no", speed_up="0.50", gmac="3.0", peer_gmac="4.0"),
-            row("a", mode="forward+backward", speed_up="1.00", size="base")]
-    page = report.markdown(report.merged([], rows, ["a", "b"]))
+            row("a", mode="forward+backward", speed_up="1.00", size="base"), row("c", same="shortcut", speed_up="9.00")]
+    page = report.markdown(report.merged([], rows, ["a", "b", "c"]))
     assert page.count("| peer of a |") == 2 and "| 3.0 / 4.0 |" in page and "**0.50**" in page
     assert "over all pairs: **1.00**" in page and "over pairs with the same weights: **2.00**" in page
     assert "library 1.0" in page

@@ -100,8 +100,8 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
     """
     modules = {name: m for name, m in model.named_modules() if isinstance(m, Attention)}
     if not modules:
-        raise ValueError(f"{type(model).__name__} has no MultiHeadAttention of this package, so there is nothing to "
-                         "record; load published weights into our model (pretrained) instead of wrapping another one")
+        raise ValueError(f"{type(model).__name__} has no attention of this package, so there is nothing to record: "
+                         "a CNN has none, and another library's model must be loaded into ours first (pretrained)")
     if any(m.record is not None for m in modules.values()):
         raise RuntimeError("this model is being recorded already; leave the other `with record_attention` first")
     maps: dict[str, AttentionMap] = {}

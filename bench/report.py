@@ -108,13 +108,13 @@ def picture(rows: Sequence[Row]) -> Figure:
             y = [peers.index(row["peer"]) + 0.24 * (i - 0.5) for row in chosen]
             axes.errorbar(x, y, xerr=spread, fmt=marker, color=colour, markersize=4, linewidth=1.2, label=mode)
         axes.axvline(1, color=MUTED, linewidth=0.8)
-        axes.set_title(f"{size} size, geometric mean {means(group).get('all pairs', 1):.2f}", color=INK)
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter("{x:g}x")
+        mean = means(group).get("all pairs")
+        axes.set_title(f"{size} size" + (f": {mean:.2f}x on the mean" if mean else ""), color=INK)
+        axes.xaxis.set_major_formatter("{x:.1f}x")
         axes.grid(axis="x")
     panels[0].set_yticks(range(len(peers)), peers)
     panels[0].set_ylim(len(peers) - 0.4, -0.6)
-    panels[0].legend(loc="best")
+    panels[0].legend(loc="upper right")
     figure.supxlabel("speed-up over the peer: right of the line ours is faster", fontsize=9)
     return figure
 

@@ -148,6 +148,6 @@ def test_the_picture_has_a_panel_for_each_size_and_a_point_for_each_row():
     rows = [row("a", speed_up_q1="1.2", speed_up_q3="1.7"), row("b", speed_up_q1="1.2", speed_up_q3="1.7"),
             row("a", size="base", speed_up="0.90", speed_up_q1="0.8", speed_up_q3="0.95")]
     panels = report.picture(report.merged([], rows, ["a", "b"])).axes
-    assert [axes.get_title(loc="left").split(",")[0] for axes in panels] == ["base size", "small size"]
+    assert [axes.get_title(loc="left").split(":")[0] for axes in panels] == ["base size", "small size"]
     assert math.isclose(panels[0].lines[0].get_xdata()[0], 0.9)
     assert list(panels[1].lines[0].get_xdata()) == [1.5, 1.5]

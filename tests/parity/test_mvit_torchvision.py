@@ -1,5 +1,7 @@
 """Our MViT is torchvision's, versions 1 and 2: the same weights give the same logits."""
 
+import re
+
 import pytest
 import torch
 from torchvision.models.video import mvit as reference
@@ -59,6 +61,42 @@ def test_same_weights_same_logits(version, size):
     model, video = theirs(version, size), clip(size)
     with torch.no_grad():
         assert_same(ours(version, size, model.state_dict())(video), model(video))
+
+
+OFFICIAL = [  # torchvision -> facebookresearch/SlowFast, from which torchvision's own weights were converted
+    (r"^conv_proj", "patch_embed.proj"), (r"^pos_encoding\.class_token", "cls_token"),
+    (r"^pos_encoding\.(spatial|temporal|class)_pos", r"pos_embed_\1"),
+    (r"attn\.project\.0", "attn.proj"), (r"pool_([qkv])\.pool", r"pool_\1"), (r"pool_([qkv])\.norm_act\.0", r"norm_\1"),
+    (r"mlp\.0", "mlp.fc1"), (r"mlp\.3", "mlp.fc2"), (r"(blocks\.\d+)\.project\.", r"\1.proj."),
+    (r"^head\.1", "head.projection"),
+]
+
+
+def official(state, separate):
+    out = {}
+    for key, value in state.items():
+        for pattern, replacement in OFFICIAL:
+            key = re.sub(pattern, replacement, key)
+        if key.startswith("pos_embed_") or key == "cls_token":
+            value = value.reshape(1, -1, value.shape[-1])
+        if separate and ".qkv." in key:
+            out |= {key.replace("qkv", letter): part for letter, part in zip("qkv", value.chunk(3), strict=True)}
+        else:
+            out[key] = value
+    return out
+
+
+@pytest.mark.parametrize("separate", [False, True], ids=["one map", "three maps"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_official_key_names_load_too(version, separate, tmp_path):
+    size = SIZES[0]
+    model, video = theirs(version, size), clip(size)
+    state = official(model.state_dict(), separate)
+    assert "blocks.1.attn.pool_q.weight" in state and "conv_proj.weight" not in state
+    assert ("blocks.0.attn.q.weight" in state) == separate
+    torch.save({"model_state": state}, tmp_path / "MViT.pyth")
+    with torch.no_grad():
+        assert_same(ours(version, size, tmp_path / "MViT.pyth")(video), model(video))
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -49,7 +49,8 @@ def to_sequence(x: Tensor) -> Tensor:
 # ---------------------------------------------------------------------------------------------------- embeddings
 
 
-def _check_video(video: Tensor, channels: int, patch: tuple[int, int, int]) -> None:
+def check_video(video: Tensor, channels: int, patch: tuple[int, int, int]) -> None:
+    """A ValueError in words unless `video` is float `(b, c, t, h, w)` and `patch` (t, h, w) divides its last axes."""
     if video.ndim != 5:
         raise ValueError(f"expected a video (b, c, t, h, w), got {video.ndim} axes {tuple(video.shape)}; "
                          "one clip needs a batch axis: clip[None]")
@@ -77,7 +78,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video `(b, c, t, h, w)` -> tokens `(b, t*h'*w', d)` and their `Grid(t, h', w')`."""
-        _check_video(video, self.channels, (1, self.patch_size, self.patch_size))
+        check_video(video, self.channels, (1, self.patch_size, self.patch_size))
         b, _, t, _, _ = video.shape
         frames = rearrange(video, "b c t h w -> (b t) c h w")
         x = self.proj(frames)  # (b*t, d, h', w')
@@ -98,7 +99,7 @@ class TubeletEmbed(nn.Module):
 
     def forward(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video `(b, c, t, h, w)` -> tokens `(b, t'*h'*w', d)` and their `Grid(t', h', w')`."""
-        _check_video(video, self.channels, self.kernel)
+        check_video(video, self.channels, self.kernel)
         x = self.proj(video)  # (b, d, t', h', w')
         return rearrange(x, "b d t h w -> b (t h w) d"), Grid(*x.shape[2:])
 

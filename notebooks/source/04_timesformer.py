@@ -340,7 +340,7 @@ print("the misread tube lights up in frames", misread(tube).nonzero()[:, 0].uniq
 
 # %%
 from videoformer_edu.figures.scores import confusion, confusion_matrices
-from videoformer_edu.pretrained.small import load_small
+from videoformer_edu.pretrained.small import load_small, small_results
 
 test = motion_test_set()
 direction, clips = test.direction[:512], normalise(test.clips[:512])  # (b,), (b, c, t, h, w)
@@ -350,6 +350,10 @@ with torch.no_grad():
 tables = {kind: confusion(direction, answer, 8) for kind, answer in answers.items()}
 accuracy = {kind: (answer == direction).float().mean().item() for kind, answer in answers.items()}
 print({kind: f"{100 * share:.0f} %" for kind, share in accuracy.items()})
+for name, result in small_results().items():
+    if "motion" in name:
+        steps, runs = result["recipe"]["steps"], [f"{run['accuracy']:.1%}" for run in result["runs"]]
+        print(f"on record: {name.removeprefix('timesformer_motion_'):<11}{steps} steps, seeds", *runs)
 
 # %%
 shown = {kind.replace("_", " "): table for kind, table in tables.items()}

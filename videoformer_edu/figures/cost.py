@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from videoformer_edu.figures.style import DIVIDED, INK, JOINT, SPACE_ONLY, house_style, new_figure
 
-COLOUR = {"joint": JOINT, "divided": DIVIDED, "space_only": SPACE_ONLY}
-LINE = {"joint": "-", "divided": "--", "space_only": ":"}
+LINES = {"joint": (JOINT, "-"), "divided": (DIVIDED, "--"), "space_only": (SPACE_ONLY, ":")}  # colour and dashes
 
 
 @house_style()
@@ -22,8 +21,8 @@ def cost_curves(frames: Sequence[int], macs: dict[str, Sequence[int]], *, crossi
     figure = new_figure(150, 80)
     axes = figure.subplots()
     for name, values in macs.items():
-        axes.plot(frames, [value / 1e9 for value in values], LINE[name], color=COLOUR[name],
-                  label=name.replace("_", " "))
+        colour, dashes = LINES[name]
+        axes.plot(frames, [value / 1e9 for value in values], dashes, color=colour, label=name.replace("_", " "))
     if crossing is not None:
         axes.axvline(crossing, color=INK, linewidth=0.8)
         axes.annotate(f"divided is cheaper\nfrom {crossing} frames on", (crossing, axes.get_ylim()[1] * 0.5),

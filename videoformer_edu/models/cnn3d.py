@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videoformer_edu.tokens import _check_video
+from videoformer_edu.tokens import check_video
 
 ANY = (1, 1, 1)  # no patch has to fit
 
@@ -117,7 +117,7 @@ class C3D(nn.Module):
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, hidden)`: the activations of fc7 that the head reads."""
-        _check_video(video, self.clip[0], ANY)
+        check_video(video, self.clip[0], ANY)
         if video.shape[1:] != self.clip:
             raise ValueError(f"fc6 is made for clips (c, t, h, w) of {self.clip}, got {tuple(video.shape[1:])}; build "
                              f"C3D(frames={video.shape[2]}, image_size={video.shape[3]}) or resize the clip")
@@ -165,7 +165,7 @@ class R2Plus1D(nn.Module):
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, d)`: the mean over time and space."""
-        _check_video(video, self.channels, ANY)
+        check_video(video, self.channels, ANY)
         x = self.stem(video)
         for stage in self.stages:
             x = stage(x)
@@ -216,7 +216,7 @@ class SlowFast(nn.Module):
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, d_slow + d_fast)`. Raises ValueError if alpha does not divide t."""
-        _check_video(video, self.channels, ANY)
+        check_video(video, self.channels, ANY)
         if over := video.shape[2] % self.alpha:
             raise ValueError(f"alpha {self.alpha} does not divide {video.shape[2]} frames, of which the slow pathway "
                              f"sees one in {self.alpha}; use {video.shape[2] - over + self.alpha}")
@@ -273,7 +273,7 @@ class SmallCNN3d(nn.Module):
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, widths[-1])`."""
-        _check_video(video, self.channels, ANY)
+        check_video(video, self.channels, ANY)
         return self.layers(video).mean(dim=(2, 3, 4))
 
     def forward(self, video: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from videoformer_edu.attention.patterns import Full
 from videoformer_edu.attention.pooling import Stride
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, initialise, position_std
-from videoformer_edu.tokens import Grid, SpacePositions, TimePositions, _check_video
+from videoformer_edu.tokens import Grid, SpacePositions, TimePositions, check_video
 
 ONE = (1, 1, 1)  # the stride that pools nothing
 STEM = (2, 4, 4)
@@ -44,7 +44,7 @@ class OverlappingEmbed(nn.Module):
 
     def forward(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video `(b, c, t, h, w)` -> tokens `(b, t'*h'*w', d)` and their grid, which is rounded up."""
-        _check_video(video, self.channels, ONE)
+        check_video(video, self.channels, ONE)
         x = self.proj(video)
         return rearrange(x, "b d t h w -> b (t h w) d"), Grid(*x.shape[2:])
 

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videoformer_edu.cost import PUBLISHED_TIMESFORMER, Cost, crossing, timesformer_cost
-from videoformer_edu.figures.style import DIVIDED, INK, JOINT, MUTED, SPACE_ONLY, house_style, new_figure
+from videoformer_edu.figures.cost import LINES
+from videoformer_edu.figures.style import INK, MUTED, house_style, new_figure
 from videoformer_edu.widgets.kernel import KernelExplorer, choice_slider
 
 FRAMES = (1, 2, 4, 8, 16, 32, 64, 96, 128)
@@ -20,7 +21,6 @@ IMAGE_SIZES = (224, 320, 448)
 PATCH_SIZES = (8, 16, 32)
 WIDTHS = {192: 3, 384: 6, 768: 12}  # width -> heads, 12 blocks each
 SIZES = {192: "Ti", 384: "S", 768: "B"}  # as the ViT of that width is called
-ATTENTIONS = {"joint": (JOINT, "-"), "divided": (DIVIDED, "--"), "space_only": (SPACE_ONLY, ":")}
 NAMES = {"joint": "joint", "divided": "divided", "space_only": "space only"}
 CROSSING_LIMIT = 512
 
@@ -39,7 +39,7 @@ def cost_explorer() -> KernelExplorer:
 def render(*, frames: int, image_size: int, patch_size: int, width: int) -> str:
     """The page for one setting: the tokens, the picture, the table, and which attention is cheaper, in words."""
     model = dict(image_size=image_size, patch_size=patch_size, width=width, heads=WIDTHS[width])
-    costs = {a: timesformer_cost(frames=frames, attention=a, **model) for a in ATTENTIONS}
+    costs = {a: timesformer_cost(frames=frames, attention=a, **model) for a in LINES}
     side = image_size // patch_size
     tokens = costs["joint"].tokens
     one = "1 frame" if frames == 1 else f"{frames} frames"
@@ -78,7 +78,7 @@ def _table(costs: dict[str, Cost]) -> str:
     for a, cost in costs.items():
         numbers = (count(cost.pairs), giga(cost.macs), memory(cost.attention_bytes))
         cells = "".join(f"<td {cell}>{number}</td>" for number in numbers)
-        rows += f'<tr><th scope="row" style="{left} {ATTENTIONS[a][0]}">{NAMES[a]}</th>{cells}</tr>'
+        rows += f'<tr><th scope="row" style="{left} {LINES[a][0]}">{NAMES[a]}</th>{cells}</tr>'
     style = "border-collapse:collapse;font-size:inherit;margin:4px 0"
     return f'<table style="{style}"><tr><td></td>{head}</tr>{rows}</table>'
 
@@ -137,7 +137,7 @@ def _canvas():
         moving = []
         for axes in (left, right):
             moving.append((axes, axes.axvline(8, color=MUTED, linewidth=1)))
-            for a, (colour, dashes) in ATTENTIONS.items():
+            for a, (colour, dashes) in LINES.items():
                 moving.append((axes, axes.plot([], [], dashes, color=colour, label=NAMES[a])[0]))
                 moving.append((axes, axes.plot([], [], "o", color=colour, markeredgecolor="white", markersize=8)[0]))
         left.legend(loc="upper left")
@@ -153,7 +153,7 @@ def draw(frames: int, image_size: int, patch_size: int, width: int) -> Image.Ima
     model = dict(image_size=image_size, patch_size=patch_size, width=width, heads=WIDTHS[width])
     t = np.unique(np.rint(np.geomspace(FRAMES[0], FRAMES[-1], 30)).astype(int).tolist() + [frames])
     gmacs = {a: np.array([timesformer_cost(frames=int(i), attention=a, **model).macs / 1e9 for i in t])
-             for a in ATTENTIONS}
+             for a in LINES}
     here = int(np.flatnonzero(t == frames)[0])
     artists = iter(artist for _, artist in moving)
     for unit in (1.0, gmacs["space_only"]):  # the left axes, then the right ones

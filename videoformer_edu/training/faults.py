@@ -1,0 +1,91 @@
+"""What goes wrong in training, said in words: what happened, at which step, and what to try."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from videoformer_edu.training.recipe import Recipe
+
+LESS_MEMORY = ("a smaller batch, or the same one in parts (accumulate={more}); checkpointing=True, which keeps no "
+               "activations inside the blocks; precision=\"bf16\"; shorter or smaller clips")
+
+
+def check_batch(batch: object, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
+    """The (inputs, targets) of a step, or an error in words. `step` counts from 1, as everywhere in this file."""
+    if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(x, Tensor) for x in batch)):
+        shapes = [getattr(x, "shape", type(x).__name__) for x in batch] if isinstance(batch, tuple | list) else batch
+        raise TypeError(f"the batch of step {step} is not a pair of tensors (inputs, labels): {shapes}")
+    inputs, targets = batch
+    if not inputs.is_floating_point():
+        raise TypeError(f"the inputs of step {step} are {inputs.dtype}; expected floats: normalise the uint8 clips "
+                        "first (data.motion.normalise)")
+    if len(inputs) == 0:
+        raise ValueError(f"the batch of step {step} is empty")
+    if len(inputs) > recipe.batch:
+        raise ValueError(f"the batch of step {step} has {len(inputs)} examples, the recipe says batch={recipe.batch}; "
+                         "the source yields global batches, so let the two agree")
+    if len(targets) != len(inputs):
+        raise ValueError(f"step {step} has {len(inputs)} inputs and {len(targets)} targets; expected one for each")
+    return inputs, targets
+
+
+def check_targets(targets: Tensor, classes: int, step: int) -> None:
+    """Integer labels `(b,)` from 0 to classes - 1, or soft targets `(b, classes)` that sum to one."""
+    if targets.is_floating_point():
+        if targets.shape[1:] != (classes,):
+            raise ValueError(f"the targets of step {step} are floats {tuple(targets.shape)}; expected integer labels "
+                             f"(b,) or a probability for each of the model's {classes} classes, (b, {classes})")
+        sums = targets.sum(dim=1)
+        if targets.min() < 0 or (sums - 1).abs().max() > 1e-3:
+            raise ValueError(f"the soft targets of step {step} are no probabilities: least {targets.min():g}, sums "
+                             f"from {sums.min():g} to {sums.max():g}; expected rows that sum to 1")
+        return
+    if targets.dtype != torch.int64 or targets.ndim != 1:
+        raise TypeError(f"the labels of step {step} are {targets.dtype} {tuple(targets.shape)}; expected "
+                        "torch.int64 (b,): labels.long(), or labels.squeeze(1) for a column")
+    low, high = targets.min().item(), targets.max().item()
+    if low < 0 or high >= classes:
+        raise ValueError(f"the labels of step {step} go from {low} to {high}, but the model has {classes} classes: "
+                         f"labels 0 to {classes - 1}; build the model with classes={high + 1}, or count from 0")
+
+
+def check_finite(loss: float, norm: float, recipe: Recipe, step: int, rate: float) -> None:
+    """Stop before the weights are spoiled: a loss or a gradient that is not a number cannot be trained away."""
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    what = f"the loss of step {step} is {loss}" if not math.isfinite(loss) else (
+        f"the gradient of step {step} is {norm} (the loss is {loss:.4g})")
+    other = "" if recipe.precision != "fp16" else ", precision=\"bf16\" or \"fp32\""
+    raise FloatingPointError(f"{what}; the weights are those of step {step - 1}. The learning rate was {rate:g}: try "
+                             f"a lower one than {recipe.lr:g}, a longer warm-up than {recipe.warm_up:g}, a smaller "
+                             f"clip than {recipe.clip:g}{other}; and look for inf and nan in the inputs")
+
+
+def ended_early(came: int, start: int, recipe: Recipe) -> ValueError:
+    """The source had fewer batches than steps were asked for."""
+    if came == 0:
+        return ValueError(f"the source is empty: no batch for step {start + 1} of {recipe.steps}; a loader with "
+                          "drop_last=True and fewer examples than a batch yields nothing, and a generator is used up "
+                          "after its first run")
+    return ValueError(f"the source ended after {came} batches, at step {start + came} of {recipe.steps}; give it more "
+                      f"epochs, or set steps={start + came}")
+
+
+@contextmanager
+def out_of_memory_explained(recipe: Recipe, step: int) -> Iterator[None]:
+    """Running out of memory, on either kind of device, becomes a MemoryError that says what to try."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        if not (isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)):
+            raise
+        per_pass = math.ceil(recipe.batch / recipe.accumulate)
+        advice = LESS_MEMORY.format(more=min(recipe.batch, 2 * recipe.accumulate))
+        first = str(error).splitlines()[0]
+        raise MemoryError(f"out of memory in step {step}, with {per_pass} examples in a pass; try {advice}. ({first})"
+                          ) from error

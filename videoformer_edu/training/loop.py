@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from videoformer_edu.training import faults
 from videoformer_edu.training.blocks import checkpoint_blocks, keep_activations
-from videoformer_edu.training.distributed import World, gradients_summed
+from videoformer_edu.training.distributed import World, gradients_summed, whole_tensor
 from videoformer_edu.training.history import History
 from videoformer_edu.training.recipe import Recipe, make_optimiser, make_schedule
 
@@ -49,8 +49,10 @@ class Run:
         self.device = self.world.device
         self.recipe, self.loss = recipe, loss or cross_entropy(recipe)
         self.model = model.to(self.device)
+        self.average = averaged(self.model, recipe.ema)  # before the wrapping: spread parameters cannot be copied
         self.module = self.world.wrap(self.model)
-        self.average = averaged(self.model, recipe.ema)
+        if self.average is not None:
+            self.world.spread(self.average.module)
         if recipe.checkpointing:
             checkpoint_blocks(self.model)
         if recipe.compile:
@@ -77,7 +79,7 @@ class Run:
             self.optimiser.zero_grad(set_to_none=True)
             loss = self._gradients(inputs, targets, total)
         self.scaler.unscale_(self.optimiser)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or torch.inf)
+        norm = whole_tensor(nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or torch.inf))
         loss, norm = torch.stack([self.world.total(loss), norm.to(loss)]).tolist()  # the one wait for the device
         faults.check_finite(loss, norm, self.recipe, number, rate)
         self.scaler.step(self.optimiser)

@@ -9,6 +9,7 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm  # of any number of axes, synchronised or not
 from torch.utils.checkpoint import checkpoint
 
 from videoformer_edu.models import SlowFast, TwoPathwayTransformer, VideoMAEPretraining
@@ -73,20 +74,19 @@ def keep_activations(model: nn.Module) -> None:
 def _again(block: nn.Module, forward, *inputs, **options):
     if not torch.is_grad_enabled():
         return forward(*inputs, **options)
-    return checkpoint(forward, *inputs, use_reentrant=False,
-                      context_fn=lambda: (nullcontext(), unmoved_statistics(block)), **options)
+    if norms := [module for module in block.modules() if isinstance(module, BatchNorm)]:
+        options["context_fn"] = lambda: (nullcontext(), statistics_kept(norms))
+    return checkpoint(forward, *inputs, use_reentrant=False, **options)
 
 
 @contextmanager
-def unmoved_statistics(module: nn.Module) -> Iterator[None]:
-    """Inside, batch norms leave their running statistics as they are: a clip seen twice must not count twice."""
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    kept = [(norm.momentum, norm.track_running_stats, norm.num_batches_tracked) for norm in norms]
+def statistics_kept(norms: list[BatchNorm]) -> Iterator[None]:
+    """Inside, batch norms leave their running statistics alone: a batch that is seen twice must not count twice."""
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0
-        norm.num_batches_tracked = None
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, (momentum, _, count) in zip(norms, kept, strict=True):
+        for norm, (momentum, count) in zip(norms, before, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, count

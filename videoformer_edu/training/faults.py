@@ -11,8 +11,8 @@ from torch import Tensor
 
 from videoformer_edu.training.recipe import Recipe
 
-LESS_MEMORY = ("a smaller batch, or the same one in parts (accumulate={more}); checkpointing=True, which keeps no "
-               "activations inside the blocks; precision=\"bf16\"; shorter or smaller clips")
+LESS_MEMORY = ("the same batch in more parts (accumulate={more}), or a smaller one; checkpointing=True, which keeps no "
+               'activations inside the blocks; precision="bf16"; shorter or smaller clips')
 
 
 def check_batch(batch: object, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
@@ -54,16 +54,22 @@ def check_targets(targets: Tensor, classes: int, step: int) -> None:
                          f"labels 0 to {classes - 1}; build the model with classes={high + 1}, or count from 0")
 
 
-def check_finite(loss: float, norm: float, recipe: Recipe, step: int, rate: float) -> None:
-    """Stop before the weights are spoiled: a loss or a gradient that is not a number cannot be trained away."""
-    if math.isfinite(loss) and math.isfinite(norm):
+def check_finite(loss: float, norm: float, recipe: Recipe, step: int, *, scale: float = 1.0) -> None:
+    """Stop before the weights are spoiled: a loss or a gradient that is no number cannot be trained away.
+
+    In fp16 a gradient may overflow: the scaler leaves that step out and lowers its `scale`. Only below 1, where there
+    is nothing left to lower, it is a fault.
+    """
+    if math.isfinite(loss) and (math.isfinite(norm) or (recipe.precision == "fp16" and scale >= 1)):
         return
-    what = f"the loss of step {step} is {loss}" if not math.isfinite(loss) else (
-        f"the gradient of step {step} is {norm} (the loss is {loss:.4g})")
-    other = "" if recipe.precision != "fp16" else ", precision=\"bf16\" or \"fp32\""
-    raise FloatingPointError(f"{what}; the weights are those of step {step - 1}. The learning rate was {rate:g}: try "
-                             f"a lower one than {recipe.lr:g}, a longer warm-up than {recipe.warm_up:g}, a smaller "
-                             f"clip than {recipe.clip:g}{other}; and look for inf and nan in the inputs")
+    what = f"the gradient of step {step} has the norm {norm} (its loss is {loss:.4g})"
+    if not math.isfinite(loss):
+        what = f"the loss of step {step} is {loss}"
+    other = 'precision="bf16" or "fp32", ' if recipe.precision == "fp16" else ""
+    raise FloatingPointError(
+        f"{what}; the weights are still those of step {step - 1}. Try a lower learning rate than {recipe.lr:g}, "
+        f"a longer warm-up than {recipe.warm_up:g}, {other}a smaller clip than {recipe.clip:g}, "
+        "and look for inf and nan in the inputs")
 
 
 def ended_early(came: int, start: int, recipe: Recipe) -> ValueError:

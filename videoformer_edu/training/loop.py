@@ -113,7 +113,7 @@ class Run:
         parts and processes is the mean over all rows. (Gradients are *averaged* over processes, hence the factor.)
         """
         loss = torch.zeros((), device=self.device)
-        parts = min(self.recipe.accumulate, len(inputs))
+        parts = min(self.recipe.accumulate, total // self.world.size)  # the same in all processes: they work in step
         pairs = zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True)
         for i, (x, y) in enumerate(pairs, start=1):
             x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)

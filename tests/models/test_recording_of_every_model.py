@@ -7,7 +7,7 @@ from videoformer_edu.attention import record_attention
 from videoformer_edu.models.vivit import VARIANTS
 from videoformer_edu.pretrained.build import BUILDERS, build
 
-CNNS = ("c3d_motion", "r2plus1d_motion", "slowfast_motion")
+CNNS = ("c3d_motion", "r2plus1d_motion", "slowfast_motion", "unordered_motion")
 VIDEO = [(name, {}) for name in sorted(BUILDERS) if name.endswith("_motion") and name not in CNNS
          and "pretraining" not in name and name != "vivit_motion"]
 VIDEO += [("vivit_motion", {"variant": variant}) for variant in VARIANTS]

@@ -14,7 +14,9 @@ from videoformer_edu.models.cnn3d import (
     slowfast_r50_4x16,
     slowfast_r50_8x8,
 )
+from videoformer_edu.models.controls import UnorderedFrames, unordered_motion
 from videoformer_edu.models.mvit import MultiscaleBlock, MViT, mvit_motion, mvit_v1_b, mvit_v2_s
+from videoformer_edu.models.sparse import SparseBlock, SparseTransformer, sparse_motion
 from videoformer_edu.models.timesformer import (
     DividedSpaceTimeBlock,
     TimeSformer,
@@ -64,14 +66,14 @@ from videoformer_edu.models.vivit import (
 )
 
 __all__ = ["C3D", "R2Plus1D", "SlowFast", "SmallCNN3d", "c3d", "c3d_motion", "r2plus1d_18", "r2plus1d_motion",
-           "slow_frames", "slowfast_motion", "slowfast_r50_4x16", "slowfast_r50_8x8",
-           "DividedSpaceTimeBlock", "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock", "MViT",
-           "MultiscaleBlock", "TimeSformer", "TransformerBlock",
-           "TwoPathwayTransformer", "two_pathway_base", "two_pathway_motion", "ViT", "ViViT", "VideoMAE",
-           "VideoMAEPretraining", "VideoSwin", "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s",
-           "start_from_image", "start_from_image_swin", "timesformer_base", "timesformer_hr",
-           "timesformer_large", "timesformer_motion", "tube_mask", "video_swin_base", "video_swin_motion",
-           "video_swin_small", "video_swin_tiny", "videomae_base", "videomae_large", "videomae_motion",
-           "videomae_pretraining_base", "videomae_pretraining_motion", "videomae_small",
-           "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224",
-           "vit_tiny_patch16_224", "vivit_base", "vivit_large", "vivit_motion"]
+           "slow_frames", "slowfast_motion", "slowfast_r50_4x16", "slowfast_r50_8x8", "DividedSpaceTimeBlock",
+           "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock", "MViT", "MultiscaleBlock", "SparseBlock",
+           "SparseTransformer", "TimeSformer", "TransformerBlock", "UnorderedFrames", "TwoPathwayTransformer",
+           "two_pathway_base", "two_pathway_motion", "ViT", "ViViT", "VideoMAE", "VideoMAEPretraining", "VideoSwin",
+           "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s", "sparse_motion", "start_from_image",
+           "start_from_image_swin", "timesformer_base", "timesformer_hr", "timesformer_large", "timesformer_motion",
+           "tube_mask", "unordered_motion", "video_swin_base", "video_swin_motion", "video_swin_small",
+           "video_swin_tiny", "videomae_base", "videomae_large", "videomae_motion", "videomae_pretraining_base",
+           "videomae_pretraining_motion", "videomae_small", "vit_base_patch16_224", "vit_digits",
+           "vit_large_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vivit_base", "vivit_large",
+           "vivit_motion"]

@@ -1,0 +1,56 @@
+"""The sparse transformer does what its pattern says, and no more work than that."""
+
+import pytest
+import torch
+
+from videoformer_edu.attention.core import dense_attention
+from videoformer_edu.attention.patterns import Full
+from videoformer_edu.attention.sparse_patterns import LocalTemporal, SparseSpaceTime
+from videoformer_edu.cost import count_macs
+from videoformer_edu.models import SparseTransformer, sparse_motion
+from videoformer_edu.tokens import Grid
+
+SMALL = dict(frames=5, image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7, mlp_ratio=2.0,
+             init="from_scratch")
+
+
+def test_a_model_is_blocks_of_dense_attention_under_its_pattern():
+    pattern = SparseSpaceTime(window=3, stride=3)
+    model, video = SparseTransformer(pattern=pattern, **SMALL).eval(), torch.randn(2, 3, 5, 12, 12)
+    grid = Grid(5, 3, 3)
+    patches = model.patch_embed.proj(video.transpose(1, 2).flatten(0, 1)).flatten(2).transpose(1, 2)  # (b t, n, d)
+    x = patches.unflatten(0, (2, 5)) + model.space_positions.table + model.time_positions.table[:, None]
+    x = x.flatten(1, 2)
+    for block in model.blocks:
+        x = x + dense_attention(block.attention, block.attention_norm(x), pattern, grid)
+        x = x + block.mlp(block.mlp_norm(x))
+    expected = model.head(model.norm(x).mean(1))
+    torch.testing.assert_close(model(video), expected, rtol=1e-4, atol=1e-5)
+    assert model(video).shape == (2, 7)
+
+
+def test_what_no_path_connects_has_no_gradient():
+    """One block that sees only frames one apart: the update of frame 0 cannot know frame 2."""
+    model = SparseTransformer(pattern=LocalTemporal(3), **{**SMALL, "depth": 1})
+    x = torch.randn(1, 45, 12, requires_grad=True)
+    model.blocks[0](x, Grid(5, 3, 3))[0, 4].sum().backward()  # the middle place of frame 0
+    touched = x.grad[0].abs().sum(-1).reshape(5, 9).ne(0)
+    assert touched.nonzero().tolist() == [[0, 4], [1, 4]]
+
+
+def test_the_cost_follows_the_keys_of_a_token():
+    """16 of its own frame, 3 near ones and 4 every fourth are gathered, not 256."""
+    full, sparse = (count_macs(sparse_motion(pattern=p, frames=16), 1, 3, 16, 32, 32) for p in (Full(), None))
+    depth, width, tokens = 2, 64, 16 * 16
+    assert full - sparse == depth * 2 * width * tokens * (tokens - (16 + 3 + 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 7, 16, 20), (3, 3, 2, 12, 8)])
+def test_other_clips_are_accepted(shape):
+    assert SparseTransformer(**SMALL)(torch.randn(shape)).shape == (shape[0], 7)
+
+
+def test_every_parameter_learns():
+    model = sparse_motion()
+    model(torch.randn(2, 3, 8, 32, 32)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())

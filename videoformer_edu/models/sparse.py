@@ -1,0 +1,78 @@
+"""A video transformer that skips work: in every block, each patch looks at a few others, chosen by a sparse pattern.
+
+The plainest model that a pattern fits into: TimeSformer's tokens, one frame each, and ViT's blocks with their attention
+replaced. As in ViViT's models 3 and 4 there is no CLS, because a token outside the grid has no place in a pattern; the
+head reads the mean.
+"""
+
+from __future__ import annotations
+
+from einops import rearrange
+from torch import Tensor, nn
+
+from videoformer_edu.attention.patterns import Pattern
+from videoformer_edu.attention.sparse import SparseAttention
+from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
+from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
+from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions
+
+
+class SparseBlock(TransformerBlock):
+    """A ViT block that looks only where its pattern allows, at the price of the pattern's pairs."""
+
+    def __init__(self, *, width: int, heads: int, pattern: Pattern, mlp_ratio: float = 4.0, drop_path: float = 0.0):
+        super().__init__(width=width, heads=heads, mlp_ratio=mlp_ratio, drop_path=drop_path)
+        self.attention = SparseAttention(width=width, heads=heads, pattern=pattern)
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """x `(b, t*n, d)` -> the same shape."""
+        x = x + self.drop_path(self.attention(self.attention_norm(x), grid))
+        return x + self.drop_path(self.mlp(self.mlp_norm(x)))
+
+
+class SparseTransformer(nn.Module):
+    """Video `(b, c, t, h, w)` -> logits `(b, classes)`; every block follows the same `pattern`.
+
+    Clips of any length and size that the patch divides are accepted: positions are resized, bicubic in space and linear
+    in time. init: see `ViT`; "from_scratch" also gives time a sin-cos start.
+    """
+
+    def __init__(self, *, pattern: Pattern | None = None, frames: int = 8, image_size: int = 224, patch_size: int = 16,
+                 width: int = 768, depth: int = 12, heads: int = 12, classes: int = 400, mlp_ratio: float = 4.0,
+                 channels: int = 3, drop_path: float = 0.0, init: str = "published"):
+        super().__init__()
+        side, pattern = patches_per_side(image_size, patch_size), pattern or SparseSpaceTime()
+        self.patch_embed = PatchEmbed(patch_size=patch_size, width=width, channels=channels)
+        self.space_positions = SpacePositions(h=side, w=side, width=width, cls=False, std=position_std(init))
+        start = "zero" if init == "published" else "sincos"
+        self.time_positions = TimePositions(frames=frames, width=width, start=start)
+        self.blocks = nn.ModuleList(
+            SparseBlock(width=width, heads=heads, pattern=pattern, mlp_ratio=mlp_ratio,
+                        drop_path=drop_path * i / max(1, depth - 1))
+            for i in range(depth)
+        )
+        self.norm = nn.LayerNorm(width, eps=EPS)
+        self.head = nn.Linear(width, classes)
+        initialise(self, init)
+
+    def features(self, video: Tensor) -> Tensor:
+        """video `(b, c, t, h, w)` -> `(b, d)`: the mean of the normed tokens."""
+        x, grid = self.patch_embed(video)
+        x = rearrange(x, "b (t n) d -> b t n d", t=grid.t)
+        x = x + self.space_positions(grid.h, grid.w) + self.time_positions(grid.t)[:, None]
+        x = rearrange(x, "b t n d -> b (t n) d")
+        for block in self.blocks:
+            x = block(x, grid)
+        return self.norm(x).mean(dim=1)
+
+    def forward(self, video: Tensor) -> Tensor:
+        return self.head(self.features(video))
+
+
+def sparse_motion(**changes) -> SparseTransformer:
+    """The small video model of the course: 8 frames of 32 x 32 pixels, 8 x 8 patches, eight directions of motion.
+
+    Each of its 128 tokens looks at 18 or 19: its own frame, its place in the two frames beside, and in every fourth.
+    """
+    return SparseTransformer(**{**dict(frames=8, image_size=32, patch_size=8, width=64, depth=2, heads=4, classes=8,
+                                       mlp_ratio=2.0, init="from_scratch"), **changes})

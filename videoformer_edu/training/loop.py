@@ -53,11 +53,13 @@ class Run:
         self.classes = None if loss else classes_of(model)
         self.loss = loss or cross_entropy(recipe.label_smoothing)
         self.model = model.to(self.device)
-        self.spread = self.world.wrap(self.model)
-        self.average = averaged(self.model, recipe.ema)
+        self.average = averaged(self.model, recipe.ema)  # before the wrapping: spread parameters cannot be copied
+        self.wrapped = self.world.wrap(self.model)
+        if self.average is not None:
+            self.world.spread(self.average.module)
         if recipe.checkpointing:
             checkpoint_blocks(self.model)
-        self.module = torch.compile(self.spread) if recipe.compile else self.spread  # compiles at its first call
+        self.module = torch.compile(self.wrapped) if recipe.compile else self.wrapped  # compiles at its first call
         self.optimiser = make_optimiser(self.model, recipe)
         self.schedule = make_schedule(self.optimiser, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
@@ -118,7 +120,7 @@ class Run:
         for i, (x, y) in enumerate(pairs, start=1):
             x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
             share = len(x) / total
-            with gradients_summed(self.spread, i == parts):
+            with gradients_summed(self.wrapped, i == parts):
                 with self._autocast():
                     part = self.loss(self.module, x, y)
                 self.scaler.scale(part * (share * self.world.size)).backward()

@@ -190,7 +190,7 @@ def extract(archive: Path, target: Path) -> Path:
                             "unpacked, and it should not be trusted") from error
     except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
         reason = " ".join(str(error).split())
-        raise DownloadError(f"{archive} cannot be unpacked ({reason}): it is damaged, or neither tar nor zip; remove it "
+        raise DownloadError(f"{archive} cannot be unpacked ({reason}): damaged, or neither tar nor zip; remove it "
                             "and call again") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -52,11 +52,34 @@ def test_segment_sampling_takes_any_frame_of_each_segment(total, frames):
     assert sorted(index for segment in seen for index in segment) == list(range(total))  # all, in one segment each
 
 
-def test_segment_sampling_is_seeded():
+@pytest.mark.parametrize("sampling", ["segments", "dense"])
+def test_random_sampling_is_seeded(sampling):
     first, again, other = (
-        sample_indices(500, 6, sampling="segments", generator=generator(seed)) for seed in (1, 1, 2)
+        sample_indices(500, 6, sampling=sampling, generator=generator(seed)) for seed in (1, 1, 2)
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "total, frames, stride, expected",
+    [(5, 5, 1, [0, 1, 2, 3, 4]), (11, 4, 1, [3, 4, 5, 6]), (11, 4, 3, [0, 3, 6, 9]), (99, 3, 40, [9, 49, 89])],
+)
+def test_central_sampling_is_the_window_in_the_middle(total, frames, stride, expected):
+    assert sample_indices(total, frames, sampling="central", stride=stride) == expected
+
+
+@pytest.mark.parametrize("total, frames, stride", [(5, 5, 1), (12, 4, 3), (30, 4, 7)])
+def test_dense_sampling_begins_anywhere_and_keeps_its_stride(total, frames, stride):
+    starts, chance = [], generator(0)
+    for _ in range(100 * total):
+        chosen = sample_indices(total, frames, sampling="dense", stride=stride, generator=chance)
+        assert chosen == [chosen[0] + i * stride for i in range(frames)]
+        starts.append(chosen[0])
+    possible = total - (frames - 1) * stride  # windows that lie in the clip
+    counts = np.bincount(starts)
+    assert len(counts) == possible  # the last one reaches the last frame
+    expected = len(starts) / possible
+    assert np.abs(counts - expected).max() < 5 * expected**0.5
 
 
 @pytest.mark.parametrize(
@@ -64,9 +87,17 @@ def test_segment_sampling_is_seeded():
     [
         ({"frames": 0}, ValueError, "frames is 0"),
         ({"total": -1}, ValueError, "total is -1"),
-        ({"sampling": "dense"}, ValueError, 'sampling is \'dense\'; expected "uniform" or "segments"'),
-        ({"sampling": "segments"}, ValueError, "is random; give a generator"),
+        ({"sampling": "all"}, ValueError, 'sampling is \'all\'; expected "uniform", "segments", "central" or "dense"'),
+        ({"sampling": "segments"}, ValueError, 'sampling="segments" is random; give a generator'),
+        ({"sampling": "dense"}, ValueError, 'sampling="dense" is random; give a generator'),
         ({"total": 5}, TooFewFrames, "the clip has 5 frames and 8 were asked for; ask for 5 or fewer"),
+        ({"stride": 0}, ValueError, "stride is 0"),
+        ({"stride": 2}, ValueError, 'stride is 2; it belongs to "central" and "dense", and sampling is \'uniform\''),
+        (
+            {"sampling": "central", "stride": 3},
+            TooFewFrames,
+            "the clip has 20 frames, and 8 of them 3 apart span 22; ask for fewer frames or a smaller stride",
+        ),
     ],
 )
 def test_bad_sampling(arguments, error, message):
@@ -132,6 +163,15 @@ def test_read_frames_and_read_clip_are_the_steps_put_together(numbered):
 def test_read_clip_with_random_segments(numbered):
     chosen = frame_numbers(read_frames(numbered, frames=4, sampling="segments", generator=generator(3)))
     assert chosen == sample_indices(60, 4, sampling="segments", generator=generator(3))
+
+
+def test_read_clip_with_a_dense_window(numbered):
+    chosen = frame_numbers(read_frames(numbered, frames=4, sampling="dense", stride=5, generator=generator(3)))
+    assert chosen == sample_indices(60, 4, sampling="dense", stride=5, generator=generator(3))
+    raw = read_frames(numbered, frames=4, size=16, sampling="central", stride=5)
+    assert torch.equal(raw, read_frames(numbered, frames=46, size=16, sampling="central")[15:31:5])
+    clip = read_clip(numbered, frames=4, size=16, sampling="central", stride=5)
+    assert torch.equal(clip, to_model_input(raw))
 
 
 def test_fewer_frames_than_asked(tmp_path):

@@ -62,3 +62,9 @@ def check_labels(labels: Tensor, batch: int) -> None:
         raise TypeError(f"labels are {kind}; expected a tensor of whole numbers (b,), one class for each clip")
     if labels.shape != (batch,):
         raise ValueError(f"labels are {tuple(labels.shape)}; expected ({batch},), one class for each clip")
+
+
+def check_probability(name: str, value: float) -> None:
+    """Raise ValueError unless `value` lies in 0 ... 1."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value!r}; expected a probability, 0 to 1")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from videoformer_edu.data.arguments import check_count
 from videoformer_edu.data.decoding import ClipError, TooFewFrames, clip_info, count_frames, decode_frames
+from videoformer_edu.data.pixels import normalise
 
 __all__ = ["MEAN", "STD", "ClipError", "clip_info", "count_frames", "decode_frames", "read_clip", "read_frames"]
 __all__ += ["resize_crop", "sample_indices", "to_model_input"]
@@ -25,28 +26,51 @@ STD = (0.225, 0.225, 0.225)
 
 
 def sample_indices(
-    total: int, frames: int, *, sampling: str = "uniform", generator: torch.Generator | None = None
+    total: int,
+    frames: int,
+    *,
+    sampling: str = "uniform",
+    stride: int = 1,
+    generator: torch.Generator | None = None,
 ) -> list[int]:
-    """Choose `frames` of `total` frames, one from each of `frames` equal segments of the clip, in order.
+    """Choose `frames` of `total` frames, in order: over the whole clip, or in a dense window of it.
 
-    "uniform" takes the middle of each segment: for evaluation, always the same. "segments" takes a random frame of
-    each (temporal segment networks, Wang et al. 2016): for training, drawn with `generator`.
-    Raises TooFewFrames when the clip is shorter than `frames`, ValueError for other bad arguments.
+    Over the whole clip, one frame from each of `frames` equal segments: "uniform" takes the middle of each, always
+    the same, for evaluation; "segments" a random one, for training (temporal segment networks, Wang et al. 2016).
+    In a window, every `stride`-th frame: "central" is the window in the middle; "dense" begins anywhere, at random
+    (I3D, SlowFast: Carreira & Zisserman 2017, Feichtenhofer et al. 2019). The random ones need a `generator`.
+    Raises TooFewFrames when the clip is shorter than `frames`, or than the window, ValueError for bad arguments.
     """
     check_count("total", total, least=0)
     check_count("frames", frames)
-    if sampling not in ("uniform", "segments"):
-        raise ValueError(f'sampling is {sampling!r}; expected "uniform" or "segments"')
-    if sampling == "segments" and generator is None:
-        raise ValueError('sampling="segments" is random; give a generator, e.g. torch.Generator().manual_seed(0)')
+    check_count("stride", stride)
+    if sampling not in ("uniform", "segments", "central", "dense"):
+        raise ValueError(f'sampling is {sampling!r}; expected "uniform", "segments", "central" or "dense"')
+    if sampling in ("uniform", "segments") and stride != 1:
+        raise ValueError(f'stride is {stride}; it belongs to "central" and "dense", and sampling is {sampling!r}')
+    if sampling in ("segments", "dense") and generator is None:
+        raise ValueError(f'sampling="{sampling}" is random; give a generator, e.g. torch.Generator().manual_seed(0)')
     if total < frames:
         raise TooFewFrames(f"the clip has {total} frames and {frames} were asked for; ask for {total} or fewer")
     if sampling == "uniform":
         return [(2 * i + 1) * total // (2 * frames) for i in range(frames)]
-    # Segment i holds the whole numbers from floor(i total / frames) up to the next segment's first.
-    starts = [i * total // frames for i in range(frames + 1)]
-    within = torch.rand(frames, generator=generator, dtype=torch.float64).tolist()
-    return [a + int(u * (b - a)) for a, b, u in zip(starts, starts[1:], within, strict=False)]
+    if sampling == "segments":
+        # Segment i holds the whole numbers from floor(i total / frames) up to the next segment's first.
+        starts = [i * total // frames for i in range(frames + 1)]
+        within = torch.rand(frames, generator=generator, dtype=torch.float64).tolist()
+        return [a + int(u * (b - a)) for a, b, u in zip(starts, starts[1:], within, strict=False)]
+    room = window_room(total, frames, stride)
+    start = room // 2 if sampling == "central" else int(torch.randint(room + 1, (), generator=generator))
+    return list(range(start, start + frames * stride, stride))
+
+
+def window_room(total: int, frames: int, stride: int) -> int:
+    """The last frame at which a window of `frames` frames, `stride` apart, can begin. Raises TooFewFrames."""
+    span = (frames - 1) * stride + 1
+    if total < span:
+        raise TooFewFrames(f"the clip has {total} frames, and {frames} of them {stride} apart span {span}; "
+                           f"ask for fewer frames or a smaller stride")
+    return total - span
 
 
 def resize_crop(clip: Tensor, size: int) -> Tensor:
@@ -70,13 +94,7 @@ def to_model_input(clip: Tensor, mean: Sequence[float] = MEAN, std: Sequence[flo
     """Raw clip to what a model takes: uint8 `(t, h, w, c)` -> float `(c, t, h, w)`, `(x / 255 - mean) / std`."""
     if clip.ndim != 4 or clip.dtype != torch.uint8:
         raise ValueError(f"clip is {clip.dtype} {tuple(clip.shape)}; expected uint8 (t, h, w, c)")
-    if not len(mean) == len(std) == clip.shape[-1]:
-        raise ValueError(
-            f"mean has {len(mean)} and std {len(std)} numbers; expected one per channel, {clip.shape[-1]}"
-        )
-    values = clip.permute(3, 0, 1, 2).contiguous().float()  # (c, t, h, w)
-    mean, std = (torch.tensor(numbers).view(-1, 1, 1, 1) for numbers in (mean, std))
-    return values.div_(255).sub_(mean).div_(std)
+    return normalise(clip.permute(3, 0, 1, 2).contiguous(), mean, std)
 
 
 def read_frames(
@@ -85,11 +103,12 @@ def read_frames(
     frames: int = 8,
     size: int | None = None,
     sampling: str = "uniform",
+    stride: int = 1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """A raw clip to look at: RGB uint8 `(t, h, w, c)`; whole frames for `size=None`, else a square of `size`.
 
-    Raises a ClipError for a bad file (see `decoding.py`), TooFewFrames for one with fewer than `frames` frames,
+    Raises a ClipError for a bad file (see `decoding.py`), TooFewFrames for one that is too short,
     ValueError for bad arguments.
     """
     check_count("frames", frames)
@@ -97,7 +116,7 @@ def read_frames(
         check_count("size", size)
     total = count_frames(path)
     try:
-        indices = sample_indices(total, frames, sampling=sampling, generator=generator)
+        indices = sample_indices(total, frames, sampling=sampling, stride=stride, generator=generator)
     except TooFewFrames as error:
         raise TooFewFrames(f"{path}: {error}") from None
     clip = decode_frames(path, indices)
@@ -110,14 +129,15 @@ def read_clip(
     frames: int = 8,
     size: int = 224,
     sampling: str = "uniform",
+    stride: int = 1,
     generator: torch.Generator | None = None,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
 ) -> Tensor:
     """A video file as the input of a model: float `(c, t, h, w)`, `t = frames`, `h = w = size`, normalised.
 
-    Frames are chosen over the whole clip (`sample_indices`), cut to the middle square and scaled (`resize_crop`),
+    Frames are chosen by `sample_indices`, cut to the middle square and scaled (`resize_crop`),
     then normalised (`to_model_input`). Errors as in `read_frames`.
     """
-    clip = read_frames(path, frames=frames, size=size, sampling=sampling, generator=generator)
+    clip = read_frames(path, frames=frames, size=size, sampling=sampling, stride=stride, generator=generator)
     return to_model_input(clip, mean, std)

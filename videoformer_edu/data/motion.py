@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from videoformer_edu.data import pixels
 from videoformer_edu.data.arguments import check_count, check_split, random_generator
 from videoformer_edu.data.rendering import render
 from videoformer_edu.data.trajectories import DIRECTIONS, TASKS
@@ -44,7 +45,7 @@ def normalise(clips: Tensor) -> Tensor:
     """uint8 pixels to the floats that the models see: (x / 255 - 0.35) / 0.25. Any shape."""
     if clips.dtype != torch.uint8:
         raise TypeError(f"clips are {clips.dtype}; expected torch.uint8 pixels, not yet normalised")
-    return (clips.float() / 255 - MEAN) / STD
+    return pixels.normalise(clips, MEAN, STD)
 
 
 def axis(direction: Tensor) -> Tensor:

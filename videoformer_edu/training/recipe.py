@@ -61,7 +61,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "betas", tuple(self.betas))  # JSON knows lists only
+        if isinstance(self.betas, list):
+            object.__setattr__(self, "betas", tuple(self.betas))  # JSON knows lists only
         check(self)
 
     def rate(self, step: int) -> float:
@@ -115,7 +116,8 @@ def check(recipe: Recipe) -> None:
     number("layer_decay", 0, 1, open_ends="least")
     number("decay", 0, 1, open_ends="most")
     number("warm_up", 0, 1, open_ends="least most" if recipe.schedule == "stable" else "most")
-    need("betas", len(recipe.betas) == 2 and all(isinstance(b, int | float) and 0 <= b < 1 for b in recipe.betas),
+    need("betas", isinstance(recipe.betas, tuple) and len(recipe.betas) == 2
+         and all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in recipe.betas),
          "two numbers from 0 to below 1")
     need("schedule", recipe.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
     need("precision", recipe.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")

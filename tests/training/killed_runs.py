@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 
+import numpy as np
 import torch
 
 from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
@@ -66,6 +67,9 @@ def child(folder: str) -> None:
     slowed(os, "replace", "before the rename", 0.005)
     slowed(checkpoint, "_sync_folder", "after the rename", 0.005)
     slowed(os, "unlink", "removing", 0.005)
+
+    for seed in (random.seed, np.random.seed):  # nothing draws from them here; that they are kept is part of the test
+        seed(RECIPE.seed)
 
     class Noted(Checkpoints):
         def restore(self, run):

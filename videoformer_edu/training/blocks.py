@@ -54,12 +54,18 @@ def layer_ids(model: nn.Module) -> dict[str, int]:
 # -------------------------------------------------------------------------------------- activation checkpointing
 
 
-def checkpoint_blocks(model: nn.Module) -> None:
+def checkpoint_blocks(model: nn.Module, *, compiled: bool = False) -> None:
     """From now on, training keeps each block's input alone and computes the block again in the backward pass.
 
     A third more time for a fraction of the memory (Chen et al. 2016, arXiv:1604.06174). Gradients are the same, also
     with stochastic depth: the second pass draws the same random numbers. Parameters keep their names.
+
+    compiled: torch.compile comes on top. Raises ValueError then for a model with batch norms, whose statistics must not
+    move in the second pass: torch.compile does not know how.
     """
+    if compiled and any(isinstance(module, BatchNorm) for module in model.modules()):
+        raise ValueError(f"{type(model).__name__} has batch norms, which cannot be compiled and checkpointed at once; "
+                         "choose compile=True or checkpointing=True, not both")
     for block in blocks_of(model).values():
         if "forward" not in vars(block):
             block.forward = partial(_again, block, block.forward)

@@ -58,7 +58,7 @@ class Run:
         if self.average is not None:
             self.world.spread(self.average.module)
         if recipe.checkpointing:
-            checkpoint_blocks(self.model)
+            checkpoint_blocks(self.model, compiled=recipe.compile)
         self.module = torch.compile(self.wrapped) if recipe.compile else self.wrapped  # compiles at its first call
         self.optimiser = make_optimiser(self.model, recipe)
         self.schedule = make_schedule(self.optimiser, recipe)

@@ -82,16 +82,19 @@ def ended_early(came: int, start: int, recipe: Recipe) -> ValueError:
                       f"epochs, or set steps={start + came}")
 
 
+NO_MEMORY = ("can't allocate memory", "not enough memory")  # the processor's allocator, on Linux and on Windows
+
+
 @contextmanager
-def out_of_memory_explained(recipe: Recipe, step: int) -> Iterator[None]:
-    """Running out of memory, on either kind of device, becomes a MemoryError that says what to try."""
+def out_of_memory_explained(recipe: Recipe, step: int, processes: int = 1) -> Iterator[None]:
+    """Running out of memory, on a GPU or on the processor, becomes a MemoryError that says what to try."""
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one
-        if not (isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)):
+    except RuntimeError as error:
+        if not (isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)):
             raise
-        per_pass = math.ceil(recipe.batch / recipe.accumulate)
-        advice = LESS_MEMORY.format(more=min(recipe.batch, 2 * recipe.accumulate))
-        first = str(error).splitlines()[0]
-        raise MemoryError(f"out of memory in step {step}, with {per_pass} examples in a pass; try {advice}. ({first})"
-                          ) from error
+        rows = math.ceil(recipe.batch / processes)
+        at_once, parts = math.ceil(rows / recipe.accumulate), min(rows, 2 * recipe.accumulate)
+        first = str(error).strip().partition("\n")[0]
+        raise MemoryError(f"out of memory in step {step}, with {at_once} examples at once; try "
+                          f"{LESS_MEMORY.format(more=parts)}. ({first})") from error

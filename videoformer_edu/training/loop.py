@@ -81,7 +81,7 @@ class Run:
         inputs, targets = self._mixed(inputs, targets, number)
         self.module.train()
         self.optimiser.zero_grad(set_to_none=True)
-        with faults.out_of_memory_explained(self.recipe, number):
+        with faults.out_of_memory_explained(self.recipe, number, self.world.size):
             loss = self._gradients(self.world.rows(inputs), self.world.rows(targets), len(inputs))
             self.scaler.unscale_(self.optimiser)  # before clipping: the bound is meant for the true gradient
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or torch.inf)

@@ -51,10 +51,12 @@ class World:
             torch.cuda.set_device(kind)
         # gloo beside NCCL carries what lives on the CPU: random states, the name of the checkpoint to go on from
         dist.init_process_group("cpu:gloo,cuda:nccl" if kind.type == "cuda" else "gloo")
-        try:
-            yield cls(dist.get_rank(), dist.get_world_size(), kind, shard)
-        finally:
-            dist.destroy_process_group()
+        yield cls(dist.get_rank(), dist.get_world_size(), kind, shard)
+        dist.destroy_process_group()  # after an error not even that: it would wait for processes that wait for this one
+
+    def __str__(self) -> str:
+        how = "" if self.size == 1 else ", the model spread over them (FSDP2)" if self.shard else ", a copy in each (DDP)"
+        return f"{self.size} process{'es' * (self.size > 1)} on {self.device.type}{how}"
 
     @property
     def first(self) -> bool:

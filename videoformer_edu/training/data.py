@@ -1,0 +1,155 @@
+"""What a name on the command line stands for: the batches to train on, and what is kept for evaluation.
+
+    material = find_material("motion", recipe, frames=8, size=32)
+    for inputs, labels in material.source(0): ...           # the global batch of step 0, 1, 2, ... without end
+
+The batch of a step depends on the seed and the step alone, so a run that was stopped can go on, and several processes
+agree on it without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from videoformer_edu.data import motion
+from videoformer_edu.training.distributed import World
+from videoformer_edu.training.recipe import Recipe
+
+EPOCH = 6400  # generated clips: drawn as they are needed, so that an epoch is a way of counting them
+HELD_OUT = 1024
+CHUNK = 64  # clips at a time when there are no gradients
+SUBSET = "ucf101-subset"
+
+
+@dataclass(frozen=True)
+class Material:
+    """Clips with labels. source(start): the global batches of steps start, start + 1, ...; held_out(rank, size): the
+    rows rank, rank + size, ... of what is kept for evaluation, in batches; clips: in one epoch; epoch: its steps."""
+
+    name: str
+    classes: tuple[str, ...]
+    clips: int
+    epoch: int
+    source: Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+    held_out: Callable[[int, int], Iterable[tuple[Tensor, Tensor]]]
+    held_out_clips: int
+
+    def __str__(self) -> str:
+        return (f"{self.name}: {len(self.classes)} classes, {self.clips} clips and {self.epoch} steps an epoch, "
+                f"{self.held_out_clips} clips held out")
+
+
+def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
+                  workers: int = 0, least_area: float = 0.35, flip: float = 0.0, on_broken: str = "raise",
+                  pin_memory: bool = False) -> Material:
+    """The material that `name` stands for; clips of `frames` frames, `size` pixels high and wide.
+
+    name: a task of `data.motion`, "ucf101-subset" (downloaded to data/ the first time), a folder of class folders
+    or of splits, or a list (.csv, .txt). held_out: the folder or list to evaluate on; otherwise the folder's own
+    val/ or test/, or a fifth of the clips, kept apart by recording.
+    least_area, flip: videos are cropped at random, to this share of the frame at least (1 cuts the middle square),
+    and mirrored with this probability. Raises ValueError (DatasetError) for what is not there, DownloadError.
+    """
+    if name in motion.TASKS:
+        return _generated(name, recipe, frames, size, workers)
+    videos = dict(frames=frames, size=size, on_broken=on_broken)
+    train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
+    if least_area < 1 or flip:
+        train = train.replace(transform=RandomView(size, least_area, flip))
+    from videoformer_edu.data.batches import batches, steps_per_epoch
+
+    def source(start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return batches(train, batch=recipe.batch, seed=recipe.seed, start=start, workers=workers,
+                       pin_memory=pin_memory)
+
+    def evaluated(rank: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        mine = kept.subset(range(rank, len(kept), size))
+        return batches(mine, batch=min(CHUNK, len(mine)), seed=0, epochs=1, shuffle=False, drop_last=False,
+                       workers=workers, pin_memory=pin_memory)
+
+    steps = max(1, steps_per_epoch(len(train), recipe.batch))  # too few clips for one batch is an error of `batches`
+    return Material(name, tuple(train.classes), len(train), steps, source, evaluated, len(kept))
+
+
+@dataclass(frozen=True)
+class RandomView:
+    """A random resized crop of a whole video, perhaps mirrored, the same in all frames; normalised."""
+
+    size: int
+    least_area: float
+    flip: float
+
+    def __call__(self, clip: Tensor, generator: torch.Generator) -> Tensor:
+        """clip uint8 `(c, t, h, w)` -> float `(c, t, size, size)`."""
+        from videoformer_edu.data.clips import MEAN, STD
+        from videoformer_edu.data.transforms import Augment, normalise
+
+        augment = Augment(size=self.size, area=(self.least_area, 1.0), flip=self.flip, mirrored="unchanged")
+        clips, _ = augment(clip[None], torch.zeros(1, dtype=torch.long), generator)
+        return normalise(clips, MEAN, STD)[0]
+
+
+def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) -> Material:
+    def source(start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        clips = motion.MotionClips(steps=recipe.steps, start=start, batch=recipe.batch, seed=recipe.seed, task=task,
+                                   frames=frames, size=size)
+        # The loader's own generator keeps it from drawing a number from the global one, which would make runs differ.
+        loader = clips if workers == 0 else DataLoader(clips, batch_size=None, num_workers=workers,
+                                                       generator=torch.Generator())
+        return ((motion.normalise(batch.clips), batch.direction) for batch in loader)
+
+    def held_out(rank: int, parts: int) -> Iterator[tuple[Tensor, Tensor]]:
+        test = motion.motion_test_set(HELD_OUT, frames=frames, size=size, task=task)
+        clips, labels = test.clips[rank::parts], test.direction[rank::parts]
+        return ((motion.normalise(x), y) for x, y in zip(clips.split(CHUNK), labels.split(CHUNK), strict=True))
+
+    return Material(task, tuple(motion.TASKS[task].classes), EPOCH, -(-EPOCH // recipe.batch), source, held_out,
+                    HELD_OUT)
+
+
+def _videos(name: str, held_out: str | Path | None, settings: dict):
+    """The training videos, and those to evaluate on."""
+    from videoformer_edu.data.datasets import DatasetError, VideoFolder, VideoList
+    from videoformer_edu.data.splits import split, split_by_class
+
+    path = Path(name)
+    if name == SUBSET:
+        from videoformer_edu.data.download import ucf101_subset
+
+        path = ucf101_subset()
+    elif not path.exists():
+        raise DatasetError(f"there is no data {name!r}: neither a folder nor a list of that name, nor one of "
+                           f"{', '.join([*motion.TASKS, SUBSET])}")
+    plain = {**settings, "sampling": "uniform"}
+    if held_out is not None:
+        train = VideoList(path, **settings) if path.is_file() else VideoFolder(path, **settings)
+        other = VideoList if Path(held_out).is_file() else VideoFolder
+        return train, other(held_out, classes=train.classes, **plain)
+    if path.is_file():
+        train, kept = split_by_class(VideoList(path, **settings))
+        return train, kept.replace(sampling="uniform")
+    sets = split(path, **settings)
+    return sets["train"], sets[next(name for name in sets if name != "train")]
+
+
+def evaluate_together(model: torch.nn.Module, material: Material, world: World) -> dict:
+    """Loss, top-1 and top-5 on all that is held out; each process evaluates its part.
+
+    Except where the model itself is spread over the processes, which then all have to see the same.
+    """
+    from videoformer_edu.training.evaluate import evaluate
+
+    if world.shard or world.size > material.held_out_clips:
+        numbers = evaluate(model, material.held_out(0, 1))
+        return {name: value for name, value in numbers.items() if name != "confusion"}
+    parts = world.gather(evaluate(model, material.held_out(world.rank, world.size)))
+    examples = sum(part["examples"] for part in parts)
+    names = [name for name in parts[0] if name not in ("examples", "confusion")]
+    return {"examples": examples, **{name: sum(part[name] * part["examples"] for part in parts) / examples
+                                     for name in names}}

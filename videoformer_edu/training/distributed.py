@@ -55,8 +55,10 @@ class World:
         dist.destroy_process_group()  # after an error not even that: it would wait for processes that wait for this one
 
     def __str__(self) -> str:
-        how = "" if self.size == 1 else ", the model spread over them (FSDP2)" if self.shard else ", a copy in each (DDP)"
-        return f"{self.size} process{'es' * (self.size > 1)} on {self.device.type}{how}"
+        if self.size == 1:
+            return f"one process on {self.device.type}"
+        how = "spread over them (FSDP2)" if self.shard else "copied to each (DDP)"
+        return f"{self.size} processes on {self.device.type}, the model {how}"
 
     @property
     def first(self) -> bool:

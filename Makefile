@@ -8,7 +8,7 @@ GATE := $(PYTHON) tests/gate.py
 SETTINGS := .venv/share/jupyter/lab/settings
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast test-browser check-notebooks lint notebooks weights bench browser clean
+.PHONY: help lab test test-fast test-browser check-notebooks lint notebooks experiments bench browser clean
 
 help: ## list the targets
 	@echo "Targets (make TARGET):"
@@ -43,8 +43,8 @@ lint: .venv/.test ## check the style of all Python
 notebooks: .venv/.test ## build the notebooks that changed (ONLY="04" picks, FORCE=1 builds all, BESIDE=1 writes *.new.ipynb)
 	@$(PYTHON) -m videoformer_edu.authoring build $(if $(FORCE),--force) $(if $(BESIDE),--beside) $(ONLY)
 
-weights: .venv/.test ## train the small models whose weights the package ships
-	$(PYTHON) -m videoformer_edu.experiments $(ARGS)
+experiments: .venv/.test ## train the models behind the lessons and measure them (a part: ARGS="--group controls --jobs 2")
+	OMP_NUM_THREADS=1 $(PYTHON) -m videoformer_edu.experiments $(ARGS)
 
 bench: .venv/.bench ## time our models beside their published peers (one pair: ARGS="--pairs vit --size small")
 	@$(PYTHON) bench/peers.py $(ARGS)

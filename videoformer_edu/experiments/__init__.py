@@ -1,9 +1,9 @@
-"""Where the small trained weights of the lessons come from: `python -m videoformer_edu.experiments`.
+"""The experiments behind the lessons, and where the small trained weights come from: `make experiments`.
 
-* `fit`: the recipe and the training loop
-* `catalogue`: what is trained, on which clips, for how many steps
-* `evaluate`: accuracy, confusion, probes (reversed, frozen and shuffled frames)
-* `looking`: how much of a model's attention falls on the digit
-* `run`: one experiment, from its seeds to a trained model and its numbers
-* `results`, `table`: weights, `RESULTS.json` and `RESULTS.md`
+* `experiment`: an experiment as a value; `catalogue`: all of them; `sizes`: the same, larger
+* `material`: what is trained on, chosen on and reported on
+* `starting`: the model at step 0, fresh or with the weights of another experiment
+* `run`: one experiment and one seed, from fresh weights to numbers; `work`: many of them, in several processes
+* `evaluate`, `looking`: accuracy, axis and sign, other orders of the frames; attention on the digit
+* `store`: finished runs on the disk; `results`, `table`, `pictures`: weights, `RESULTS.json`, a page and its pictures
 """

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from videoformer_edu.data.motion import axis, sign
+from videoformer_edu.data.motion import TASKS, axis, sign
+from videoformer_edu.experiments.experiment import Material
+from videoformer_edu.training.evaluate import confusion, predict, share
 
 SHUFFLED = (4, 0, 7, 3, 2, 5, 1, 6)  # one fixed order of the frames that keeps no motion
 
 
-@torch.inference_mode()
-def predict(model: nn.Module, inputs: Tensor, chunk: int = 128) -> Tensor:
-    """inputs `(b, ...)` -> predicted classes `(b,)`; the model is left in eval mode."""
-    model.eval()
-    return torch.cat([model(part).argmax(dim=1) for part in inputs.split(chunk)])
-
-
-def share(hits: Tensor) -> float:
-    """The share of true entries, to four digits."""
-    return round(hits.float().mean().item(), 4)
-
-
-def confusion(predicted: Tensor, labels: Tensor, classes: int) -> list[list[int]]:
-    """`[label][predicted]` -> how many examples."""
-    return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes).tolist()
+def scores(model: nn.Module, material: Material, inputs: Tensor, labels: Tensor) -> dict:
+    """Accuracy and confusion matrix; for a task of directions also axis and sign."""
+    if material.task.startswith("motion"):
+        return motion_scores(model, inputs, labels)
+    predicted, classes = predict(model, inputs), 10 if material.task == "digits" else len(TASKS[material.task].classes)
+    return {"accuracy": share(predicted == labels), "confusion": confusion(predicted, labels, classes)}
 
 
 def motion_scores(model: nn.Module, video: Tensor, direction: Tensor) -> dict:
@@ -56,9 +48,3 @@ def motion_probes(model: nn.Module, video: Tensor, direction: Tensor) -> dict:
         "shuffled_accuracy": share(shuffled == direction),
         "shuffled_axis": share(axis(shuffled) == axis(direction)),
     }
-
-
-def digit_scores(model: nn.Module, images: Tensor, digit: Tensor) -> dict:
-    """Accuracy over the ten digits and the confusion matrix; images `(b, c, h, w)`."""
-    predicted = predict(model, images)
-    return {"accuracy": share(predicted == digit), "confusion": confusion(predicted, digit, 10)}

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.recording import record_attention
 from videoformer_edu.data.images import digit_images
-from videoformer_edu.data.motion import TEST_SEED, motion_test_set, normalise
+from videoformer_edu.data.motion import motion_batch, normalise
 from videoformer_edu.data.rendering import SPRITE_WIDTH
-from videoformer_edu.experiments.catalogue import HELD_OUT
+from videoformer_edu.experiments.material import HELD_OUT, REPORT_SEED
 
 
 def coverage(position: Tensor, width: Tensor, grid: tuple[int, int], size: int, *, torus: bool) -> Tensor:
@@ -73,15 +73,15 @@ def tubes_and_digit(probabilities: Tensor, covered: Tensor) -> list[float]:
 
 
 def digit_places(kind: str, count: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The first `count` inputs of the test set and the `coverage` of their patches, for `grid` (rows, columns).
+    """The first `count` inputs of the report's set and the `coverage` of their patches, for `grid` (rows, columns).
 
     A moving digit's own width is not handed out by its generator: the mean width stands for all.
     """
     if kind == "digits":
-        drawn = digit_images(HELD_OUT, seed=TEST_SEED, split="test")
+        drawn = digit_images(HELD_OUT, seed=REPORT_SEED, split="test")
         pixels, position, width = drawn.images, drawn.position[:, None], drawn.width[:, None]
     else:
-        drawn = motion_test_set(HELD_OUT, task=kind)
+        drawn = motion_batch(HELD_OUT, seed=REPORT_SEED, split="test", task=kind)
         pixels, position = drawn.clips, drawn.position
         width = torch.full(position.shape[:2], 0.9 * SPRITE_WIDTH)
     covered = coverage(position[:count], width[:count], grid, pixels.shape[-1], torus=kind != "digits")
@@ -90,8 +90,8 @@ def digit_places(kind: str, count: int, grid: tuple[int, int]) -> tuple[Tensor, 
 
 @torch.inference_mode()
 def attention_facts(model: nn.Module, kind: str, count: int = 256) -> dict[str, dict]:
-    """For each attention of a trained model, on the first `count` examples of the test set: where CLS looks
-    (`on_digit`), or for a temporal attention "presence", one correlation a head (`tubes_and_digit`)."""
+    """For each attention of a trained model, on the first `count` examples of the report's set: where CLS
+    looks (`on_digit`), or for a temporal attention "presence", one correlation a head (`tubes_and_digit`)."""
     inputs, covered = digit_places(kind, count, model.space_positions.size)
     model.eval()
     with record_attention(model) as maps:

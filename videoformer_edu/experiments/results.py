@@ -1,40 +1,73 @@
-"""Weights and numbers on the disk: `NAME.safetensors`, `RESULTS.json` and the same for reading, `RESULTS.md`."""
+"""From finished runs to files: the shipped weights, `RESULTS.json`, the page that says the same, and its pictures."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
-from torch import nn
-
+from videoformer_edu.experiments.experiment import Experiment
+from videoformer_edu.experiments.pictures import pictures
+from videoformer_edu.experiments.store import Store, save_weights
 from videoformer_edu.experiments.table import markdown
 
-JSON, MARKDOWN = "RESULTS.json", "RESULTS.md"
+JSON, PAGE, PICTURES = "RESULTS.json", "experiments.md", "pictures"
+ONCE = ("parameters", "macs", "clock", "probes", "attention")  # of the first run alone
 
 
-def save_weights(model: nn.Module, name: str, result: dict, folder: Path) -> Path:
-    """The model's weights as float16, with recipe, seed and accuracy in the file's metadata."""
-    from safetensors.torch import save_file
-
-    keys = ("model", "task", "recipe", "seed", "validation", "accuracy")
-    about = {key: result[key] for key in keys}
-    state = {key: value.to(torch.float16).contiguous() for key, value in model.state_dict().items()}
-    path = folder / f"{name}.safetensors"
-    # One entry, because the order of several is not fixed and the same weights should be the same bytes.
-    save_file(state, path, metadata={"videoformer_edu": json.dumps({"name": name, **about})})
-    return path
-
-
-def update_results(new: dict[str, dict], order: tuple[str, ...], folder: Path) -> dict[str, dict]:
-    """Put the results of some experiments in the place of the old ones, in both files; -> all results."""
-    path = folder / JSON
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known = {**old, **new}
-    results = {name: known[name] for name in order if name in known}
-    path.write_text(compact_json(results) + "\n", encoding="utf-8")
-    (folder / MARKDOWN).write_text(markdown(results), encoding="utf-8")
+def gather(experiments: Iterable[Experiment], store: Store) -> dict[str, dict]:
+    """What is known of every experiment that has a finished run, by name."""
+    results = {}
+    for experiment in experiments:
+        rows = [row for seed in experiment.seeds if (row := store.row(experiment, seed)) is not None]
+        if rows:
+            results[experiment.name] = summary(experiment, rows)
     return results
+
+
+def summary(experiment: Experiment, rows: list[dict]) -> dict:
+    """One experiment: its settings, the numbers of its first run, and all runs.
+
+    "over_seeds" has [mean, lowest, highest] of what was measured in every run.
+    """
+    settings = experiment.settings()
+    spread = {key: [round(sum(values) / len(values), 4), min(values), max(values)]
+              for key in ("accuracy", "axis", "sign", "painting_loss", "seconds")
+              if (values := [row[key] for row in rows if key in row])}
+    own = {key: value for key, value in rows[0].items() if key not in ("curve", "seconds", "steps_to")}
+    return {
+        "title": experiment.title, "groups": list(experiment.groups), "ships": experiment.ships,
+        "note": experiment.note, "task": experiment.material.task, **settings,
+        "start": experiment.start and experiment.start.name, **own, "over_seeds": spread,
+        "runs": [{key: value for key, value in row.items() if key not in ONCE} for row in rows],
+    }
+
+
+def write(results: Mapping[str, dict], experiments: Iterable[Experiment], store: Store, weights: Path,
+          docs: Path) -> list[Path]:
+    """Write everything; `weights` gets the shipped models and the numbers, `docs` the page and its pictures."""
+    written = []
+    for experiment in experiments:
+        if experiment.ships and experiment.name in results and store.row(experiment, experiment.seeds[0]) is not None:
+            written.append(ship(experiment, results[experiment.name], store, weights))
+    weights.mkdir(parents=True, exist_ok=True)
+    (weights / JSON).write_text(compact_json(results) + "\n", encoding="utf-8")
+    (docs / PICTURES).mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures(results).items():
+        written.append(docs / PICTURES / name)
+        figure.savefig(written[-1])
+    (docs / PAGE).write_text(markdown(results), encoding="utf-8")
+    return [*written, weights / JSON, docs / PAGE]
+
+
+def ship(experiment: Experiment, result: dict, store: Store, folder: Path) -> Path:
+    """The weights of the first seed, with all that it takes to build the model and to know how it was made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{experiment.name}.safetensors"
+    keys = ("model", "changes", "task", "recipe", "seed", "validation", "accuracy", "painting_loss")
+    about = {"name": experiment.name, **{key: result[key] for key in keys if key in result}}
+    save_weights(store.weights(experiment, experiment.seeds[0]), path, about)
+    return path
 
 
 def compact_json(value, indent: int = 0) -> str:

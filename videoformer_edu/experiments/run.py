@@ -1,89 +1,145 @@
-"""One experiment, from seeds to a trained model and its numbers."""
+"""One run: an experiment and a seed, from fresh weights to a trained model and its numbers."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import NamedTuple
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from videoformer_edu.cost import count_macs
-from videoformer_edu.experiments.catalogue import Experiment, held_out_examples, training_batches, validation_examples
-from videoformer_edu.experiments.evaluate import digit_scores, motion_probes, motion_scores, predict, share
-from videoformer_edu.experiments.fit import Recipe, fit
+from videoformer_edu.cost import count_macs, count_parameters
+from videoformer_edu.cost.published import Painting
+from videoformer_edu.experiments.evaluate import motion_probes, scores
+from videoformer_edu.experiments.experiment import Experiment, Material
 from videoformer_edu.experiments.looking import attention_facts
-from videoformer_edu.pretrained.small import build_small
+from videoformer_edu.experiments.material import VALIDATION_SEED, report_examples, source, validation_examples
+from videoformer_edu.experiments.starting import first_model
+from videoformer_edu.experiments.store import floats
+from videoformer_edu.models import TimeSformer, ViT, tube_mask
+from videoformer_edu.training.evaluate import evaluating, predict, share
+from videoformer_edu.training.history import History
+from videoformer_edu.training.loop import Run, fit
 
-POINTS = 16  # of a learning curve
-
-
-class Trained(NamedTuple):
-    """A model in eval mode, its weights rounded to float16 as they are stored, and the row of its run."""
-
-    model: nn.Module
-    row: dict
-
-
-def train(experiment: Experiment, seed: int, log: Callable[[str], None]) -> Trained:
-    """One run. The row: seed, accuracies, training seconds of processor time, and the curve
-    `[step, mean loss since the last point, validation accuracy]`."""
-    inputs, labels = validation_examples(experiment.kind)
-    torch.manual_seed(seed)
-    model = build_small(experiment.model)
-    watch = Watch(model, experiment.recipe, inputs[:512], labels[:512],
-                  lambda line: log(f"{experiment.name}  seed {seed}  {line}"))
-    start = time.process_time()
-    torch.manual_seed(seed)
-    fit(model, training_batches(experiment.kind, experiment.recipe, seed), experiment.recipe, watch)
-    seconds = time.process_time() - start - watch.seconds
-
-    model.half().float().eval()  # the numbers are those of the weights as they are stored
-    row = {"seed": seed, "validation": share(predict(model, inputs) == labels)}
-    row |= (digit_scores if experiment.kind == "digits" else motion_scores)(model, *held_out_examples(experiment.kind))
-    row |= {"cpu_seconds": round(seconds), "curve": watch.curve}
-    return Trained(model, row)
+POINTS, LEAST = 20, 25  # of a learning curve, and the least steps from one to the next
+LEVELS = (0.5, 0.8, 0.9, 0.95)  # of validation accuracy: how soon was each one reached?
+LOOK = 512  # validation examples for a point of the curve
 
 
-class Watch:
-    """Follows a run: a point of the curve now and then, a line to the log, and the seconds that looking took."""
+class Stopwatch:
+    """Seconds since its making, without those inside `stopped()`: processor time of this process, or, where a GPU does
+    the work, time on the wall. The waits of a shared processor do not count then, and looking never does."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, inputs: Tensor, labels: Tensor, log: Callable[[str], None]):
-        self.model, self.recipe, self.inputs, self.labels, self.log = model, recipe, inputs, labels, log
-        self.every = max(100, recipe.steps // POINTS)
-        self.losses, self.curve, self.seconds = [], [], 0.0
+    def __init__(self, device: torch.device):
+        self.device, self.aside = device, 0.0
+        self.start = self.now()
 
-    def __call__(self, done: int, loss: float) -> None:
-        self.losses.append(loss)
-        if done % self.every and done != self.recipe.steps:
-            return
-        start = time.process_time()
-        right = share(predict(self.model, self.inputs) == self.labels)
-        self.model.train()
-        self.curve.append([done, round(sum(self.losses) / len(self.losses), 4), right])
-        self.losses = []
-        self.seconds += time.process_time() - start
-        self.log(f"step {done:5d} / {self.recipe.steps}  loss {self.curve[-1][1]:.3f}  validation {right:6.1%}")
+    def now(self) -> float:
+        if self.device.type == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize(self.device)  # a GPU has not finished what it was merely told to do
+        return time.perf_counter()
+
+    @contextmanager
+    def stopped(self):
+        start = self.now()
+        yield
+        self.aside += self.now() - start
+
+    @property
+    def seconds(self) -> float:
+        return self.now() - self.start - self.aside
 
 
-def measure(experiment: Experiment, runs: list[Trained]) -> tuple[nn.Module, dict]:
-    """The model of the first run and everything known about the experiment; the other runs show the spread."""
-    model, row = runs[0]
-    inputs, labels = held_out_examples(experiment.kind)
-    result = {
-        "model": experiment.model,
-        "task": experiment.kind,
-        "ships": experiment.ships,
-        "note": experiment.note,
-        "recipe": asdict(experiment.recipe),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "macs": count_macs(model, *inputs[:1].shape),
-        **{key: value for key, value in row.items() if key not in ("cpu_seconds", "curve")},
-        "attention": attention_facts(model, experiment.kind),
-        "runs": [run.row for run in runs],
-    }
-    if experiment.kind != "digits":
-        result["probes"] = motion_probes(model, inputs, labels)
-    return model, result
+def train(experiment: Experiment, seed: int, state: dict[str, Tensor] | None = None, *, device: str = "cpu",
+          workers: int = 0, log: Callable[[str], None] = print) -> tuple[nn.Module, dict]:
+    """One run; `state` are the weights that it starts from. -> the model, its weights rounded to float16 as they are
+    stored, and what was measured: all that a row of the results is made of.
+
+    Accuracies on the report's set are measured and not logged: who is still choosing looks at validation alone.
+    """
+    material, recipe = experiment.material, replace(experiment.recipe, seed=seed)
+    model, after_step = first_model(experiment, seed, state)
+    examples = tuple(part[:LOOK] for part in validation_examples(material))
+    loss = painting_loss(material.hidden) if material.hidden else None
+    every = max(LEAST, recipe.steps // POINTS)
+    watch = Stopwatch(torch.device(device))
+
+    def look(model: nn.Module) -> dict:
+        with watch.stopped():
+            return {"validation": validate(model, material, *examples)}
+
+    def report(run: Run) -> None:
+        if after_step is not None:
+            after_step(run)
+        row = run.history.rows[-1]
+        if "validation" in row:
+            value = f"{row['validation']:.4f}" if material.hidden else f"{row['validation']:6.1%}"
+            log(f"{experiment.name}  seed {seed}  step {row['step']:5d} / {recipe.steps}  "
+                f"loss {mean_since(run.history.losses, every):.3f}  validation {value}  {watch.seconds:.0f} s")
+
+    history = fit(model, source(material, recipe, seed, workers), recipe, device=device, loss=loss, evaluate=look,
+                  evaluate_every=every, after_step=report)
+    seconds = watch.seconds
+    model.load_state_dict({key: floats(value.half(), torch.float32) if value.is_floating_point() else value
+                           for key, value in model.state_dict().items()})
+    return model.eval(), {
+        "seed": seed, "seconds": round(seconds, 1), "clock": "processor" if device == "cpu" else "wall",
+        "curve": (points := curve(history, every)), "steps_to": steps_to(points, material),
+        "parameters": count_parameters(model), **measure(model, material)}
+
+
+def measure(model: nn.Module, material: Material) -> dict:
+    """What is reported of a trained model."""
+    inputs, labels = report_examples(material)
+    checked = {"validation": validate(model, material, *validation_examples(material))}
+    if material.hidden:
+        macs = count_macs(Painting(model, material.hidden), *inputs[:1].shape)
+        return {**checked, "macs": macs, "painting_loss": validate(model, material, inputs, labels)}
+    numbers = {**checked, "macs": count_macs(model, *inputs[:1].shape), **scores(model, material, inputs, labels)}
+    if material == Material():
+        numbers["probes"] = motion_probes(model, inputs, labels)
+    if isinstance(model, ViT | TimeSformer) and material in (Material(), Material("digits")):
+        numbers["attention"] = attention_facts(model.cpu(), material.task)
+    return numbers
+
+
+def validate(model: nn.Module, material: Material, inputs: Tensor, labels: Tensor) -> float:
+    """The share of right answers; for painting, the mean loss."""
+    if not material.hidden:
+        return share(predict(model, inputs) == labels)
+    generator, loss = torch.Generator().manual_seed(VALIDATION_SEED), painting_loss(material.hidden)
+    with evaluating(model) as device:
+        parts = [loss(model, part.to(device), labels, generator).item() for part in inputs.split(128)]
+    return round(sum(parts) / len(parts), 4)
+
+
+def painting_loss(hidden: float) -> Callable[..., Tensor]:
+    """VideoMAE's loss on fresh tubes for each clip; the labels are not looked at."""
+    def loss(model: nn.Module, video: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        mask = tube_mask(model.encoder.grid, hidden, batch=len(video), generator=generator)
+        return model.loss(video, mask.to(video.device))
+
+    return loss
+
+
+def curve(history: History, every: int) -> list[list[float]]:
+    """`[step, mean loss since the last point, validation]`, point by point."""
+    steps, values = history.column("validation")
+    return [[step, round(mean_since(history.losses[:step], every), 4), value]
+            for step, value in zip(steps, values, strict=True)]
+
+
+def mean_since(losses: list[float], every: int) -> float:
+    """The mean of the losses since the point before the last."""
+    since = losses[(len(losses) - 1) // every * every:]
+    return sum(since) / len(since)
+
+
+def steps_to(points: list[list[float]], material: Material) -> dict[str, int | None]:
+    """For each of the `LEVELS`: the first step of the curve that reached it; None if none did."""
+    if material.hidden:
+        return {}
+    return {str(level): next((step for step, _, right in points if right >= level), None) for level in LEVELS}

@@ -1,61 +1,69 @@
-"""A training run as curves: the loss of each step, and what was measured on the way."""
+"""How models learn: accuracy along training, and accuracy against what was given."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from videoformer_edu.figures.show import figure_html, rasterise
-from videoformer_edu.figures.style import DIVIDED, FAINT, JOINT, house_style, new_figure
+from videoformer_edu.figures.style import CYCLE, MUTED, house_style, new_figure
 
-
-class Table(Protocol):
-    """The part of a run's history that is drawn."""
-
-    def column(self, name: str) -> tuple[list[int], list[float]]: ...
-
-
-def running_mean(values: list[float], width: int) -> np.ndarray:
-    """The mean of each value and the `width - 1` before it, or as many as there are."""
-    total = np.cumsum(np.asarray(values, dtype=float))
-    count = np.minimum(np.arange(1, len(total) + 1), width)
-    before = np.concatenate([np.zeros(min(width, len(total))), total[:-width]]) if len(total) else total
-    return (total - before) / count
+Points = Sequence[tuple[float, float]]  # (step, share of 1) each
 
 
 @house_style()
-def loss_curve(history: Table, accuracy: str | None = None) -> Figure:
-    """The loss of every step, faint, and its running mean over a fiftieth of the steps.
+def learning_curves(lines: Mapping[str, Sequence[Points]], *, guess: float | None = None) -> Figure:
+    """Accuracy along training: for each name the mean over its runs, and a band from the lowest to the highest.
 
-    accuracy: a column with shares of 1, measured now and then, to be drawn on an axis of its own on the right.
+    lines: name -> runs -> points (step, share of 1); the runs of a name were looked at after the same steps. A panel
+    has no more lines than there are colours; the next ones get a panel below. guess: a dashed line at that share.
     """
-    figure = new_figure(150, 65)
-    axes = figure.subplots()
-    steps, losses = history.column("loss")
-    axes.plot(steps, losses, color=FAINT, linewidth=1.0, label="loss of a step")
-    axes.plot(steps, running_mean(losses, max(1, len(losses) // 50)), color=DIVIDED, label="running mean")
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.set_ylim(bottom=0)
-    lines = axes.get_lines()
-    if accuracy is not None:
-        other = axes.twinx()
-        at, shares = history.column(accuracy)
-        lines += other.plot(at, [100 * share for share in shares], "o--", color=JOINT, label=f"{accuracy} (%)")
-        other.set_ylim(0, 100)
-        other.spines["right"].set_visible(True)
-        other.set_ylabel("per cent")
-    axes.legend(handles=lines, loc="center right")
+    names = list(lines)
+    parts = [names[i:i + len(CYCLE)] for i in range(0, len(names), len(CYCLE))]
+    figure = new_figure(170, 14 + 52 * len(parts))
+    for axes, part in zip(figure.subplots(len(parts), 1, squeeze=False, sharex=True).flat, parts, strict=True):
+        for name, colour in zip(part, CYCLE, strict=False):
+            steps = [step for step, _ in lines[name][0]]
+            draw_band(axes, name, colour, steps, [[share for _, share in at] for at in zip(*lines[name], strict=True)])
+        finish(axes, "validation accuracy, %", guess)
+    axes.set_xlabel("steps")
     return figure
 
 
-def loss_curve_html(history: Table, accuracy: str | None = None) -> str:
-    """`loss_curve` as HTML with the latest numbers in words."""
-    steps, losses = history.column("loss")
-    last = running_mean(losses, max(1, len(losses) // 50))[-1] if losses else float("nan")
-    words = f"Loss over {len(steps)} steps; its running mean is now {last:.2f}."
-    if accuracy is not None and (shares := history.column(accuracy)[1]):
-        words += f" Latest {accuracy}: {100 * shares[-1]:.0f} %."
-    return figure_html(rasterise(loss_curve(history, accuracy)), alt=words, caption=words)
+@house_style()
+def accuracy_against(lines: Mapping[str, Sequence[tuple[float, Sequence[float]]]], label: str, *,
+                     guess: float | None = None) -> Figure:
+    """Accuracy against what was given, on a logarithmic axis called `label`.
+
+    lines: name -> points (x, shares of 1 of its runs): their mean, and a band from the lowest to the highest.
+    """
+    figure = new_figure(140, 62)
+    axes = figure.subplots()
+    for (name, points), colour in zip(lines.items(), CYCLE, strict=False):
+        points = sorted(points)
+        draw_band(axes, name, colour, [x for x, _ in points], [shares for _, shares in points], marker="o")
+    ticks = sorted({x for points in lines.values() for x, _ in points})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, [f"{x:,.0f}" for x in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(label)
+    finish(axes, "accuracy, %", guess)
+    return figure
+
+
+def draw_band(axes: Axes, name: str, colour: str, x: Sequence[float], shares: Sequence[Sequence[float]],
+              marker: str = "") -> None:
+    """The mean of the shares at each x as a line, and from the lowest to the highest as a band; in per cent."""
+    low, mean, high = ([100 * f(at) for at in shares] for f in (min, lambda at: sum(at) / len(at), max))
+    axes.plot(x, mean, color=colour, label=name, marker=marker)
+    axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
+
+
+def finish(axes: Axes, label: str, guess: float | None) -> None:
+    if guess is not None:
+        axes.axhline(100 * guess, color=MUTED, linewidth=0.8, linestyle="--")
+    axes.set_ylabel(label)
+    axes.set_ylim(0, 102)
+    axes.grid(axis="y")
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))  # beside the lines, never on them

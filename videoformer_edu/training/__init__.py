@@ -6,12 +6,15 @@
     history = fit(model, source, Recipe(steps=1600, batch=16), bar=True)
     history.losses                                # one number a step
 
-* `recipe`: `Recipe`, all that is decided before a run; which weights decay; learning rates of steps and of layers
+* `recipe`: `Recipe`, all that is decided before a run; which weights decay; learning rates over steps and layers
 * `loop`: `Run`, all that changes during one (`run.step(batch)`, `run.done`, `run.state_dict()`), and `fit`
 * `blocks`: the blocks of a model, for learning rates by layer and for activation checkpointing
 * `evaluate`: scores, top-k, confusion matrix, several views of a clip
 * `history`, `progress`: the numbers of a run as a table, a bar, a live curve
 * `faults`: what can go wrong, said in words with what to try
+* `checkpoint`, `resume`: a run that is killed at any moment goes on, to the same bits
+* `distributed`: the same run in many processes
+* `memory`: what a step keeps in memory, and what activation checkpointing saves of it
 
 `source(start)` yields the global batches `(inputs, labels (b,) or soft targets (b, classes))` of steps start,
 start + 1, ...; a plain iterable of batches will do for a run that never resumes. `after_step(run)` is called after

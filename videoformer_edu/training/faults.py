@@ -91,7 +91,7 @@ def out_of_memory_explained(recipe: Recipe, step: int, processes: int = 1) -> It
     try:
         yield
     except RuntimeError as error:
-        if not (isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)):
+        if not (isinstance(error, torch.cuda.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)):
             raise
         rows = math.ceil(recipe.batch / processes)
         at_once, parts = math.ceil(rows / recipe.accumulate), min(rows, 2 * recipe.accumulate)

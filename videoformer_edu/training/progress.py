@@ -54,19 +54,19 @@ def step_bar(run: Run, *, shown: bool) -> Iterator[Callable[[], None]]:
 
 
 def live(draw: Callable[[History], str], *, seconds: float = 1.0) -> Callable[[Run], None]:
-    """An `after_step` for a notebook: shows `draw(history)`, HTML, and replaces it at most once in `seconds`.
+    """An `after_step` for a notebook: shows `draw(history)`, which is HTML, and puts the next one in its place.
 
-    One picture is left in the end, with the whole run in it. Where nobody watches the notebook, that one is all there
-    is; outside of notebooks there is nothing.
+    A new one comes at most once in `seconds`, and drawing takes a tenth of the time at most. The last one shows the
+    whole run, and stays. Where nobody watches the notebook there is that one alone; outside of notebooks, nothing.
 
-        fit(model, source, recipe, after_step=live(loss_curve_html))        # of figures.curves
+        fit(model, source, recipe, after_step=live(loss_curve_html))        # of figures.loss
     """
-    shown, last = None, -float("inf")
+    shown, due = None, 0.0
 
     def after_step(run: Run) -> None:
-        nonlocal shown, last
-        ended = run.done == run.recipe.steps
-        if not in_kernel() or not (ended or (watched() and time.monotonic() - last >= seconds)):
+        nonlocal shown, due
+        start, ended = time.monotonic(), run.done == run.recipe.steps
+        if not (in_kernel() and run.world.first and (ended or (start >= due and watched()))):
             return
         from IPython.display import HTML, display
 
@@ -74,9 +74,9 @@ def live(draw: Callable[[History], str], *, seconds: float = 1.0) -> Callable[[R
         if shown is not None:
             shown.update(picture)
         elif ended:
-            display(picture)  # without an id: a validated notebook has outputs that never change
+            display(picture)  # without an id: outputs with one can change later, and nbval refuses them
         else:
             shown = display(picture, display_id=True)
-        last = time.monotonic()
+        due = start + max(seconds, 10 * (time.monotonic() - start))
 
     return after_step

@@ -1,13 +1,12 @@
 """Files to pixels: the right frames of a sound file, and a typed error that helps for every other one."""
 
-import struct
 import sys
 
 import av
 import numpy as np
 import pytest
 import torch
-from video_files import frame_numbers, frame_pictures, noisy_pictures, write_audio, write_video
+from video_files import VP9, frame_numbers, frame_pictures, noisy_pictures, rotate, write_audio, write_video
 
 from videoformer_edu.data import decoding
 from videoformer_edu.data.decoding import (
@@ -23,8 +22,6 @@ from videoformer_edu.data.decoding import (
     count_frames,
     decode_frames,
 )
-
-VP9 = {"crf": "5", "b": "0", "deadline": "realtime", "cpu-used": "8"}
 
 
 def test_the_frames_asked_for_in_the_order_asked_for(numbered):
@@ -53,19 +50,6 @@ def test_containers_with_and_without_a_frame_count(tmp_path, name, options):
     path = write_video(tmp_path / name, frame_pictures(30), **options)
     assert clip_info(path) == (30, 48, 64, 25.0)
     assert frame_numbers(decode_frames(path, [0, 7, 29])) == [0, 7, 29]
-
-
-def rotate(path, matrix):
-    """Write a display matrix (a b, c d) into the track header of an MP4 file, as a phone does."""
-    content = bytearray(path.read_bytes())
-    one = 0x10000
-    identity = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 0x40000000)
-    start = content.index(identity, content.index(b"tkhd"))
-    (a, b), (c, d) = matrix
-    content[start : start + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 0x40000000)
-    turned = path.parent / "turned.mp4"
-    turned.write_bytes(content)
-    return turned
 
 
 @pytest.mark.parametrize(

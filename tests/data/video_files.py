@@ -1,8 +1,11 @@
 """Video files written by the tests themselves, so that each fault is known exactly."""
 
+import struct
+
 import av
 import numpy as np
 
+VP9 = {"crf": "5", "b": "0", "deadline": "realtime", "cpu-used": "8"}  # options that make it fast
 LEVELS = 4  # grey levels from one frame to the next: far enough to be told apart after lossy coding
 
 
@@ -50,3 +53,27 @@ def noisy_pictures(count, height=96, width=128):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (height, width + 4 * count, 3), dtype=np.uint8)
     return np.stack([noise[:, 4 * i : 4 * i + width] for i in range(count)])
+
+
+def rotate(path, matrix):
+    """A copy, turned.mp4, with a display matrix (a b, c d) in the track header of the MP4 file, as of a phone."""
+    content = bytearray(path.read_bytes())
+    one = 0x10000
+    identity = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 0x40000000)
+    start = content.index(identity, content.index(b"tkhd"))
+    (a, b), (c, d) = matrix
+    content[start : start + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 0x40000000)
+    turned = path.parent / "turned.mp4"
+    turned.write_bytes(content)
+    return turned
+
+
+def damaged(path, target, kind):
+    """Write a copy of a video with a known fault: "corrupt" bytes in the middle, "cut" off, "empty", or mere "text"."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    if kind == "corrupt":
+        content[middle - 200 : middle + 200] = bytes(255 - byte for byte in content[middle - 200 : middle + 200])
+    wanted = {"corrupt": content, "cut": content[:middle], "empty": b"", "text": b"This is no video.\n"}
+    target.write_bytes(wanted[kind])
+    return target

@@ -8,7 +8,7 @@ what was seen before; and it does not matter how many workers decode.
 
 from __future__ import annotations
 
-import itertools
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,18 +114,18 @@ def batches(dataset: Videos, *, batch: int, seed: int, start: int = 0, workers: 
     if per_epoch == 0:
         raise DatasetError(f"the data set has {len(dataset)} videos, less than one batch of {batch}; ask for a smaller "
                            "batch, or pass drop_last=False")
-    steps = itertools.count(start) if epochs is None else range(start, max(start, epochs * per_epoch))
+    end = sys.maxsize if epochs is None else max(start, epochs * per_epoch)
     # Of the videos themselves the workers get a copy. The loader's own generator keeps it from drawing a number from
     # the global one, which would make a resumed run differ.
-    loader = DataLoader(_Steps(dataset, batch, seed, shuffle, drop_last), batch_size=None, sampler=steps,
+    loader = DataLoader(_Steps(dataset, batch, seed, shuffle, drop_last), sampler=range(start, end), batch_size=None,
                         num_workers=workers, collate_fn=_as_it_is, generator=torch.Generator(), pin_memory=pin_memory,
                         multiprocessing_context=context if workers else None)
-    return _watched(dataset, loader, steps, per_epoch)
+    return _watched(dataset, loader, start, per_epoch)
 
 
-def _watched(dataset: Videos, loader: DataLoader, steps, per_epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _watched(dataset: Videos, loader: DataLoader, start: int, per_epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Pass the batches on and keep the books of the broken videos, in this process, whoever found them."""
-    for step, (clips, labels, broken) in zip(steps, loader, strict=False):
+    for step, (clips, labels, broken) in enumerate(loader, start):
         for index, reason in broken.items():
             if dataset.on_broken == "raise":
                 raise BrokenVideo(f'{reason}. Mend or remove the file, or pass on_broken="skip" to go on without it')

@@ -26,13 +26,14 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from videoformer_edu.data.arguments import check_count
-from videoformer_edu.data.clips import read_frames, sample_indices, to_model_input
-from videoformer_edu.data.decoding import ClipError, MissingDecoder, TooFewFrames, count_frames, decode_frames
+from videoformer_edu.data.clips import MEAN, STD, read_frames, sample_indices, to_model_input
+from videoformer_edu.data.decoding import ClipError, MissingDecoder, count_frames, decode_frames
 from videoformer_edu.data.listing import SPLITS, DatasetError, find_videos, read_list, some, visible_folders
+from videoformer_edu.data.pixels import normalise
 
 __all__ = ["BrokenVideo", "DatasetError", "Report", "VideoFolder", "VideoList", "Videos", "check", "item_generator"]
 
-Transform = Callable[[Tensor, torch.Generator], Tensor]
+Transform = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 class BrokenVideo(ClipError):
@@ -49,9 +50,11 @@ class Videos(Dataset):
     """Videos with labels: item `i` is (clip, label), float `(c, t, h, w)` with t = `frames`, h = w = `size`, and int.
 
     paths, labels, classes: one path and one number per video; label k is the class of name `classes[k]`.
-    sampling: "uniform" frames for evaluation, "segments" for training (`clips.sample_indices`).
-    transform: None cuts the middle square, scales and normalises it (`clips.read_clip`). A function of your own is
-        given the whole frames, uint8 `(t, h, w, c)`, and the item's generator, and returns the float clip.
+    sampling, stride: which frames, "uniform" for evaluation, "segments" for training, ... (`clips.sample_indices`).
+    transform: None cuts the middle square, scales and normalises it (`clips.read_clip`). A function such as
+        `transforms.Augment(area=(0.3, 1.0), size=224)` is called with whole frames, uint8 `(1, c, t, h, w)`, labels
+        `(1,)` and a generator, and returns floats in 0 ... 1, of the right size, and labels; they are then normalised.
+        It must draw from this generator alone: only then is an epoch the same whoever decodes it.
     on_broken: "raise" stops at a file that cannot be read, naming it; "skip" goes on without it, see `batches`.
     max_broken: the share of broken files above which "skip" stops, too.
 
@@ -59,23 +62,27 @@ class Videos(Dataset):
     """
 
     def __init__(self, paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], *, frames: int = 8,
-                 size: int = 224, sampling: str = "uniform", transform: Transform | None = None,
+                 size: int = 224, sampling: str = "uniform", stride: int = 1, transform: Transform | None = None,
                  on_broken: str = "raise", max_broken: float = 0.05):
         self.paths, self.labels, self.classes = list(paths), list(labels), list(classes)
         self.class_to_index = {name: number for number, name in enumerate(self.classes)}
-        self.frames, self.size, self.sampling, self.transform = frames, size, sampling, transform
-        self.on_broken, self.max_broken = on_broken, max_broken
+        self.frames, self.size, self.sampling, self.stride = frames, size, sampling, stride
+        self.transform, self.on_broken, self.max_broken = transform, on_broken, max_broken
         self.broken: dict[str, str] = {}
         self._check()
 
     def _check(self) -> None:
         check_count("frames", self.frames)
         check_count("size", self.size)
-        sample_indices(self.frames, self.frames, sampling=self.sampling, generator=torch.Generator())
+        check_count("stride", self.stride)
+        self.choose_frames(self.frames * self.stride, torch.Generator())
         if self.on_broken not in ("raise", "skip"):
             raise ValueError(f'on_broken is {self.on_broken!r}; expected "raise" or "skip"')
         if not 0 <= self.max_broken < 1:
             raise ValueError(f"max_broken is {self.max_broken!r}; expected a share of the files from 0 to below 1")
+
+    def choose_frames(self, total: int, generator: torch.Generator) -> list[int]:
+        return sample_indices(total, self.frames, sampling=self.sampling, stride=self.stride, generator=generator)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -92,20 +99,23 @@ class Videos(Dataset):
 
     def draw(self, index: int, generator: torch.Generator) -> tuple[Tensor, int]:
         """Item `index`, with everything random about it drawn from `generator`. Raises BrokenVideo."""
-        whole = self.transform is not None
+        plain = self.transform is None
         try:
-            raw = read_frames(self.paths[index], frames=self.frames, size=None if whole else self.size,
-                              sampling=self.sampling, generator=generator)  # (t, h, w, c)
+            raw = read_frames(self.paths[index], frames=self.frames, size=self.size if plain else None,
+                              sampling=self.sampling, stride=self.stride, generator=generator)  # (t, h, w, c)
         except MissingDecoder:
             raise  # not the fault of the file
         except (ClipError, OSError) as error:
             raise BrokenVideo(f"video {index} cannot be read: {explain(self.paths[index], error)}") from error
-        clip = self.transform(raw, generator) if whole else to_model_input(raw)  # (c, t, h, w)
-        expected = (raw.shape[-1], self.frames, self.size, self.size)
-        if tuple(clip.shape) != expected or not clip.is_floating_point():
-            raise ValueError(f"transform returned {clip.dtype} {tuple(clip.shape)} for {self.paths[index]}; "
-                             f"expected float (c, t, h, w) = {expected}")
-        return clip, self.labels[index]
+        if plain:
+            return to_model_input(raw), self.labels[index]
+        clips, labels = raw.permute(3, 0, 1, 2)[None], torch.tensor([self.labels[index]])  # (1, c, t, h, w), (1,)
+        expected = (1, clips.shape[1], self.frames, self.size, self.size)
+        clips, labels = self.transform(clips, labels, generator)
+        if tuple(clips.shape) != expected or not clips.is_floating_point():
+            raise ValueError(f"transform made {clips.dtype} {tuple(clips.shape)} of {self.paths[index]}; expected "
+                             f"float {expected}: let it crop to size={self.size}, the size of the data set")
+        return normalise(clips[0], MEAN, STD), int(labels)
 
     def subset(self, indices: Sequence[int]) -> Videos:
         """The videos at `indices`, in that order, with the same classes and settings."""
@@ -116,7 +126,7 @@ class Videos(Dataset):
 
     def replace(self, **settings) -> Videos:
         """The same videos with other settings: `test = train.replace(sampling="uniform", transform=None)`."""
-        names = ("frames", "size", "sampling", "transform", "on_broken", "max_broken")
+        names = ("frames", "size", "sampling", "stride", "transform", "on_broken", "max_broken")
         unknown = sorted(set(settings) - set(names))
         if unknown:
             raise TypeError(f"no setting of a data set: {', '.join(unknown)}; there are {', '.join(names)}")
@@ -172,19 +182,18 @@ class Report(NamedTuple):
 class _Readable(Dataset):
     """Item i: why file i cannot be used, or an empty string."""
 
-    def __init__(self, paths: Sequence[Path], frames: int):
-        self.paths, self.frames = paths, frames
+    def __init__(self, videos: Videos):
+        self.videos = videos
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.videos)
 
     def __getitem__(self, index: int) -> str:
-        path = self.paths[index]
+        path = self.videos.paths[index]
         try:
             total = count_frames(path)
             decode_frames(path, [total - 1])  # all are decoded on the way to the last
-            if total < self.frames:
-                raise TooFewFrames(f"{path}: the clip has {total} frames and {self.frames} are needed")
+            self.videos.choose_frames(total, torch.Generator())
         except MissingDecoder:
             raise
         except (ClipError, OSError) as error:
@@ -194,8 +203,7 @@ class _Readable(Dataset):
 
 def check(dataset: Videos, *, workers: int = 0) -> Report:
     """Decode each file once, from its first frame to its last, and tell which ones are broken or too short."""
-    reasons = DataLoader(_Readable(dataset.paths, dataset.frames), batch_size=None, num_workers=workers,
-                         generator=torch.Generator())
+    reasons = DataLoader(_Readable(dataset), batch_size=None, num_workers=workers, generator=torch.Generator())
     bar = tqdm(reasons, total=len(dataset), desc="check", unit="video", disable=None)
     return Report(len(dataset), {str(path): why for path, why in zip(dataset.paths, bar, strict=True) if why})
 

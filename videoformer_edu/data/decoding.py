@@ -89,6 +89,8 @@ def open_video(path: str | os.PathLike):
             kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "none"
             raise NoVideoStream(f"{path} holds no video (streams: {kinds}); expected a file with pictures")
         stream = container.streams.video[0]
+        if torch.utils.data.get_worker_info() is not None:
+            stream.codec_context.thread_count = 1  # the workers of a loader share the cores already
         height, width = stream.codec_context.height, stream.codec_context.width
         if height * width > MAX_PIXELS:
             raise FrameTooLarge(

@@ -95,8 +95,8 @@ def fetch(file: HubFile, folder: str | os.PathLike, *, attempts: int = 5, pause:
     folder.mkdir(parents=True, exist_ok=True)
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         raise DownloadError(by_hand(file, folder, "HF_HUB_OFFLINE is set, so nothing was tried"))
-    failures = 0
-    while (before := size(part)) < file.size:
+    failures, most = 0, size(part)
+    while size(part) < file.size:
         try:
             receive(file, part)
             reason = "the connection was closed early"
@@ -109,7 +109,8 @@ def fetch(file: HubFile, folder: str | os.PathLike, *, attempts: int = 5, pause:
                 raise DownloadError(by_hand(file, folder, reason)) from error
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
-        failures = 0 if size(part) > before else failures + 1
+        failures = 0 if size(part) > most else failures + 1
+        most = max(most, size(part))
         if failures == attempts:
             raise DownloadError(by_hand(file, folder, f"{reason}, {attempts} times"))
         if size(part) < file.size:

@@ -65,8 +65,9 @@ def find_videos(root: str | os.PathLike, classes: Sequence[str] | None = None
     if unknown:
         raise DatasetError(f"{root} has folders that are not among the {len(classes)} classes: {some(unknown)}; "
                            f"the classes are {some(classes)}")
+    number = {name: index for index, name in enumerate(classes)}
     paths = [path for name in names for path in videos[name]]
-    return paths, [classes.index(path.parent.name) for path in paths], list(classes)
+    return paths, [number[path.parent.name] for path in paths], list(classes)
 
 
 def describe(folder: Path) -> str:

@@ -44,7 +44,7 @@ def split_by_class(dataset: Videos, held_out: float = 0.2, seed: int = 0,
         members[groups(path)].append(index)
     total = Counter(dataset.labels)
     content = {name: Counter(dataset.labels[i] for i in indices) for name, indices in members.items()}
-    wanted = {label: min(max(1.0, held_out * count), count - 1) for label, count in total.items()}
+    wanted = {label: held_out * count for label, count in total.items()}
     held: Counter[int] = Counter()
     chosen = set()
     names = sorted(members, key=str)
@@ -61,7 +61,7 @@ def split_by_class(dataset: Videos, held_out: float = 0.2, seed: int = 0,
         if nearer(name) and harmless(name):
             chosen.add(name)
             held += content[name]
-    for label in sorted(label for label in total if not held[label]):  # all its groups are too large: take the smallest
+    for label in sorted(label for label in total if not held[label]):  # all groups are too large for it
         able = [name for name in names if name not in chosen and label in content[name] and harmless(name)]
         if able and not held[label]:
             name = min(able, key=lambda name: len(members[name]))
@@ -86,7 +86,7 @@ def split(root: str | os.PathLike, *, held_out: float = 0.2, seed: int = 0,
     """
     root = Path(root)
     found = [folder.name for folder in visible_folders(root) if folder.name in SPLITS] if root.is_dir() else []
-    plain = {"sampling": "uniform", "transform": None}
+    plain = {"sampling": "uniform", "stride": 1, "transform": None}
     if "train" not in found:
         train, val = split_by_class(VideoFolder(root, **settings), held_out, seed, groups)
         return {"train": train, "val": val.replace(**plain)}

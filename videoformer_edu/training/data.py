@@ -61,7 +61,9 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
     videos = dict(frames=frames, size=size, on_broken=on_broken)
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
     if least_area < 1 or flip:
-        train = train.replace(transform=RandomView(size, least_area, flip))
+        from videoformer_edu.data.transforms import Augment
+
+        train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored="unchanged"))
     from videoformer_edu.data.batches import batches, steps_per_epoch
 
     def source(start: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -75,24 +77,6 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
 
     steps = max(1, steps_per_epoch(len(train), recipe.batch))  # too few clips for one batch is an error of `batches`
     return Material(name, tuple(train.classes), len(train), steps, source, evaluated, len(kept))
-
-
-@dataclass(frozen=True)
-class RandomView:
-    """A random resized crop of a whole video, perhaps mirrored, the same in all frames; normalised."""
-
-    size: int
-    least_area: float
-    flip: float
-
-    def __call__(self, clip: Tensor, generator: torch.Generator) -> Tensor:
-        """clip uint8 `(c, t, h, w)` -> float `(c, t, size, size)`."""
-        from videoformer_edu.data.clips import MEAN, STD
-        from videoformer_edu.data.transforms import Augment, normalise
-
-        augment = Augment(size=self.size, area=(self.least_area, 1.0), flip=self.flip, mirrored="unchanged")
-        clips, _ = augment(clip[None], torch.zeros(1, dtype=torch.long), generator)
-        return normalise(clips, MEAN, STD)[0]
 
 
 def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) -> Material:

@@ -18,7 +18,9 @@ One step of `videoformer_edu.training` on clips that are in memory already: forw
 AdamW. Median and quartiles. TFLOP/s count what the model cannot do without: 3 x 2 x the forward multiply-adds; MFU,
 model FLOP utilisation, is their share of the device's dense peak rate (`bench/utilisation.py` has the table and the
 sources; a device that is not in it has no MFU). Speed-up: over the first row of the same model and precision that was
-measured in the same run. Peak memory holds all: parameters, optimiser, gradients, activations, clips.
+measured in the same run. Peak memory holds all: parameters, optimiser, gradients, activations, clips. On a CPU, ms a
+step is time on the clock; where processor ms is far below it, other programs had the processor meanwhile, and with one
+thread processor ms is the better number.
 
 `python bench/throughput.py` measures on your machine and rewrites this page; `--help` lists what can be asked.
 """

@@ -153,13 +153,13 @@ def test_bad_erasing(change, message):
 
 def test_a_recipe_is_its_steps_in_order():
     clips, labels, chance = torch.rand(6, 3, 4, 12, 17), torch.arange(6), generator(3)
-    recipe = dataclasses.replace(FULL, mirrored=mirrored_directions("motion"))
+    recipe = dataclasses.replace(FULL, aspect=(0.5, 0.8), flip=0.7, mirrored=mirrored_directions("motion"), erase=0.4)
     out, new = recipe(clips, labels, generator(3))
 
-    expected = random_resized_crop(clips, (9, 10), area=(0.2, 0.9), generator=chance)
-    expected, flipped = horizontal_flip(expected, labels, mirrored=(1, 0, 2, 3, 6, 7, 4, 5), generator=chance)
+    expected = random_resized_crop(clips, (9, 10), area=(0.2, 0.9), aspect=(0.5, 0.8), generator=chance)
+    expected, flipped = horizontal_flip(expected, labels, mirrored=(1, 0, 2, 3, 6, 7, 4, 5), p=0.7, generator=chance)
     expected = colour_jitter(expected, brightness=0.4, contrast=0.3, saturation=0.3, hue=0.1, generator=chance)
-    expected = erase_tubes(expected, p=0.5, generator=chance)
+    expected = erase_tubes(expected, p=0.4, generator=chance)
     assert torch.equal(out, expected) and torch.equal(new, flipped)
     assert not torch.equal(new, labels)
 

@@ -25,7 +25,7 @@ from videoformer_edu.models import (
 )
 from videoformer_edu.training.blocks import blocks_of, checkpoint_blocks, keep_activations
 from videoformer_edu.training.history import History
-from videoformer_edu.training.loop import Run, fit
+from videoformer_edu.training.loop import Run, cross_entropy, fit
 from videoformer_edu.training.recipe import Recipe
 
 TINY = dict(width=8, depth=2, heads=2, classes=5)
@@ -202,6 +202,14 @@ def test_half_precision_trains_float32_weights(precision):
     assert set(seen) == {getattr(torch, {"bf16": "bfloat16", "fp16": "float16"}[precision])}
     assert model.head.weight.dtype == torch.float32
     assert history.losses[-1] < 0.25 * history.losses[0]
+
+
+def test_the_loss_of_half_precision_logits_is_computed_in_float32():
+    logits = torch.randn(5, 7).bfloat16()
+    labels = torch.tensor([0, 2, 6, 3, 3])
+    loss = cross_entropy(0.1)(nn.Identity(), logits, labels)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, F.cross_entropy(logits.double(), labels, label_smoothing=0.1).float())
 
 
 def test_clipping_means_the_true_gradient_in_fp16_too():
@@ -408,11 +416,13 @@ def test_a_finished_run_is_not_trained_further():
 
 def test_a_state_holds_only_what_can_be_read_without_code(tmp_path):
     run = Run(tiny(), Recipe(steps=3, batch=6, ema=0.5, precision="fp16", layer_decay=0.5))
+    run.scaler.load_state_dict({**run.scaler.state_dict(), "scale": 128.0})
     run.step(images())
     torch.save(run.state_dict(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     other = Run(tiny(), run.recipe)
     other.load_state_dict(state)
+    assert other.scaler.state_dict() == run.scaler.state_dict() and other.scaler.get_scale() == 128
     assert all(run.step(images(seed=seed)) == other.step(images(seed=seed)) for seed in (5, 6))
     assert other.done == 3 and other.history == run.history and distance(run.model, other.model) == 0
 

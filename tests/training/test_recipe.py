@@ -249,6 +249,16 @@ def test_the_groups_hold_every_parameter_once(name, changes):
     assert {id(p) for group in groups for p in group["params"]} == {id(p) for p in model.parameters()}
 
 
+def test_vectors_of_unknown_layers_and_norms_over_several_axes_do_not_decay():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gamma, self.mixing = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3, 3))
+            self.over_a_map = nn.LayerNorm((2, 3))
+
+    assert decayed(Scaled()) == {"gamma": False, "mixing": True, "over_a_map.weight": False, "over_a_map.bias": False}
+
+
 def test_a_shared_parameter_is_there_once():
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight

@@ -17,9 +17,9 @@ FLOORS = {
     "tokens": 0, "layers": 0, "data": 0,
     "attention": 1,
     "models": 2,
-    "pretrained": 3, "cost": 3, "training": 3,
-    "figures": 4, "experiments": 4, "environment": 4, "course": 4,
-    "widgets": 5, "grading": 5,
+    "pretrained": 3, "cost": 3,
+    "figures": 4, "training": 4, "environment": 4, "course": 4,
+    "experiments": 5, "widgets": 5, "grading": 5,
     "authoring": 6,
 }
 HEAVY = ("torch", "matplotlib", "ipywidgets", "av", "sklearn", "skimage", "seaborn", "numpy", "huggingface_hub")

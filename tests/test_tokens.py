@@ -15,6 +15,7 @@ from videoformer_edu.tokens import (
     resize_space,
     resize_time,
     sincos_1d,
+    sincos_patches,
     sincos_space,
     sincos_time,
     to_grid,
@@ -134,6 +135,25 @@ def test_sincos_tables():
         sincos_1d(4, 5)
     with pytest.raises(ValueError, match="4 divides"):
         sincos_space(2, 2, 6)
+
+
+def test_patches_of_a_small_grid_differ_and_neighbours_are_alike():
+    h, w, width = 3, 5, 16
+    table = sincos_patches(h, w, width)
+    assert table.shape == (15, 16)
+    torch.testing.assert_close(table.pow(2).mean(), torch.tensor(1.0))
+    omega = [math.pi / 2 * (2 / (2 * w)) ** (i / 3) for i in range(4)]  # pi/2 down to pi/10
+    for row in range(h):
+        for column in range(w):
+            for place, start in ((row, 0), (column, 8)):
+                for i, frequency in enumerate(omega):
+                    got = table[row * w + column, [start + i, start + 4 + i]]
+                    angle = place * frequency
+                    expected = math.sqrt(2) * torch.tensor([math.sin(angle), math.cos(angle)])
+                    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
+    alike = table @ table.T / width
+    assert alike.fill_diagonal_(-1).max() < 0.9  # no two places look the same
+    assert alike[0, 1] > alike[0, 2] and alike[0, 5] > alike[0, 10]  # a neighbour looks more alike than the next one
 
 
 def test_space_positions_keep_cls_apart_when_resized():

@@ -178,13 +178,19 @@ def sincos_time(frames: int, width: int) -> Tensor:
     return math.sqrt(2) * sincos_1d(frames, width, fastest=0.75 * math.pi, slowest=math.pi / 16)
 
 
-def sincos_space(h: int, w: int, width: int) -> Tensor:
-    """`(h*w, width)` table: the first half of the width tells the row, the second half the column."""
+def sincos_space(h: int, w: int, width: int, *, fastest: float = 1.0, slowest: float = 1e-4) -> Tensor:
+    """`(h*w, width)` table: the first half of the width tells the row, the second half the column; see `sincos_1d`."""
     if width % 4:
         raise ValueError(f"a 2-D sin-cos table needs a width that 4 divides, got {width}")
-    rows, columns = sincos_1d(h, width // 2), sincos_1d(w, width // 2)
-    grid = torch.cat([rows[:, None].expand(h, w, -1), columns[None].expand(h, w, -1)], dim=-1)
-    return grid.reshape(h * w, width)
+    rows, columns = (sincos_1d(length, width // 2, fastest=fastest, slowest=slowest) for length in (h, w))
+    return torch.cat([rows.repeat_interleave(w, dim=0), columns.repeat(h, 1)], dim=1)
+
+
+def sincos_patches(h: int, w: int, width: int) -> Tensor:
+    """`(h*w, width)` sin-cos table for a few patches a side, rms 1: frequencies from pi/2 per patch down to a quarter
+    of a turn over the longer side, so that places differ clearly and neighbours resemble each other.
+    """
+    return math.sqrt(2) * sincos_space(h, w, width, fastest=math.pi / 2, slowest=math.pi / (2 * max(h, w)))
 
 
 class SpacePositions(nn.Module):

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from videoformer_edu.data.motion import motion_batch, normalise
 from videoformer_edu.models import TimeSformer, ViT, timesformer_motion
+from videoformer_edu.tokens import sincos_patches
 
 SMALL = dict(frames=5, image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7)
 ATTENTIONS = ("divided", "joint", "space_only")
@@ -112,3 +114,14 @@ def test_errors():
 def test_the_small_model_has_the_recorded_size():
     assert sum(p.numel() for p in timesformer_motion().parameters()) == 123_464
     assert sum(p.numel() for p in timesformer_motion(attention="joint").parameters()) == 81_608
+
+
+def test_from_scratch_what_and_where_and_when_can_all_be_seen():
+    model = timesformer_motion()
+    clips = normalise(motion_batch(6, seed=0).clips)
+    what, where, when = model.patch_embed(clips)[0], model.space_positions.table[1:], model.time_positions.table
+    sizes = [x.pow(2).mean().sqrt().item() for x in (what, where, when)]
+    assert 0.8 < sizes[0] < 1.2 and sizes[1:] == pytest.approx([1.0, 2.0])
+    assert torch.equal(where, sincos_patches(4, 4, 64))
+    published = timesformer_motion(init="published")
+    assert published.space_positions.table.std() < 0.03 and published.time_positions.table.abs().max() == 0

@@ -14,7 +14,7 @@ from videoformer_edu.attention.divided import SpatialAttention, TemporalAttentio
 from videoformer_edu.attention.patterns import Full, Spatial
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions
+from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions, sincos_patches
 
 ATTENTIONS = ("divided", "joint", "space_only")
 
@@ -53,7 +53,7 @@ class TimeSformer(nn.Module):
     attention: "divided" (time, then space), "joint" (every token with every token) or "space_only" (each frame alone,
     the frames' features averaged before the last norm). Clips of any length and size that the patch divides are
     accepted: positions are resized, bicubic in space and linear in time.
-    init: see `ViT`; "from_scratch" also gives time a sin-cos start and opens the temporal projection.
+    init: see `ViT`; "from_scratch" opens the temporal projection, too, and `start_from_scratch` sets the scales.
     """
 
     def __init__(self, *, frames: int = 8, image_size: int = 224, patch_size: int = 16, width: int = 768,
@@ -78,10 +78,25 @@ class TimeSformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=EPS)
         self.head = nn.Linear(width, classes)
         initialise(self, init)
-        if attention == "divided" and init == "published":
+        if init == "from_scratch":
+            self.start_from_scratch()
+        elif attention == "divided":
             for block in self.blocks:
                 nn.init.zeros_(block.temporal_projection.weight)
                 nn.init.zeros_(block.temporal_projection.bias)
+
+    @torch.no_grad()
+    def start_from_scratch(self) -> None:
+        """What a small model has to see from the first step on: what is there (rms about 1), where (1) and when (2).
+
+        Positions start as sines, so that neighbours in space and time look alike, and are still learned. Time is
+        loudest: it is the one thing without which the order of the frames cannot be told.
+        """
+        table = self.space_positions.table
+        table[1:] = sincos_patches(*self.space_positions.size, table.shape[1])
+        self.patch_embed.proj.weight.mul_(2)  # PyTorch's default leaves what a patch shows at half that size
+        if self.attention != "space_only":
+            self.time_positions.table.mul_(2)
 
     def embed(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video -> tokens `(b, 1 + t*n, d)`, CLS first, positions added; CLS has a place in space but none in time."""

@@ -1,53 +1,57 @@
 """`python -m videoformer_edu.experiments`, from the command line to the files."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from safetensors.torch import load_file
 
 from videoformer_edu.experiments.__main__ import main
 from videoformer_edu.experiments.catalogue import EXPERIMENTS
-from videoformer_edu.pretrained.small import build_small
-
-
-def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "videoformer_edu.experiments", *arguments],
-                          capture_output=True, text=True, timeout=300)
+from videoformer_edu.experiments.starting import fresh_model
 
 
 @pytest.mark.slow
-def test_a_few_steps_from_the_command_line(tmp_path):
-    """Pictures, clips, and a model that is measured but not shipped."""
-    names = ("vit_digits", "timesformer_motion_divided", "timesformer_motion_joint_1600")
-    done = run("--only", *names, "--steps", "5", "--seeds", "4", "--out", str(tmp_path / "new"))
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert list(json.loads((tmp_path / "new" / "RESULTS.json").read_text())) == list(names)
-    for name in names:
-        experiment = EXPERIMENTS[name]
-        assert f"{name}  seed 4  step     5 / 5" in done.stdout
-        path = tmp_path / "new" / f"{name}.safetensors"
-        assert path.exists() == experiment.ships
-        if experiment.ships:
-            build_small(experiment.model).load_state_dict(load_file(path))
+def test_a_few_steps_of_every_kind(tmp_path, few, capsys):
+    """Pictures, a start from them, painting, a start from that, and one that is not shipped."""
+    names = ("divided_inflated", "videomae_64_labels", "single_frame")
+    assert main(["--only", *names, "--steps", "3", "--seeds", "4", "--out", str(tmp_path)]) == 0
+    made = ["vit_digits_8x8", "single_frame", "divided_inflated", "videomae_pretraining", "videomae_64_labels"]
+    assert list(json.loads((tmp_path / "weights" / "RESULTS.json").read_text())) == made
+    printed = capsys.readouterr().out
+    assert "5 runs are finished" in printed
+    for name in made:
+        assert f"{name}  seed 4  step     3 / 3" in printed
+        path = tmp_path / "weights" / f"{name}.safetensors"
+        assert path.exists() == EXPERIMENTS[name].ships
+        if path.exists():
+            fresh_model(EXPERIMENTS[name]).load_state_dict(load_file(path))
+    page = (tmp_path / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (tmp_path / "docs" / "experiments.md").unlink()
+    assert main(["--table", "--steps", "3", "--seeds", "4", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "docs" / "experiments.md").read_text(encoding="utf-8") == page
+    assert "loss" not in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_two_runs_write_the_same_bytes(tmp_path):
-    for folder in ("a", "b"):
-        main(["--only", "timesformer_motion_space_only", "--steps", "3", "--seeds", "1", "--out",
-              str(tmp_path / folder)])
-    name = "timesformer_motion_space_only.safetensors"
-    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+def test_the_list_says_what_is_missing(tmp_path, capsys):
+    assert main(["--list", "--only", "divided_inflated", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "missing  vit_digits_8x8  seed 0  (images)",
+        *(f"missing  divided_inflated  seed {seed}  (inflation)" for seed in EXPERIMENTS["divided_inflated"].seeds)]
+    assert main(["--list", "--group", "length", "controls", "--seeds", "3", "--out", str(tmp_path)]) == 0
+    listed = {line.split()[1] for line in capsys.readouterr().out.splitlines()}
+    assert listed == {e.name for e in EXPERIMENTS.values() if set(e.groups) & {"length", "controls"}}
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--only", "vit_letters"], "invalid choice: 'vit_letters'"),
+    (["--group", "colours"], "invalid choice: 'colours'"),
     (["--steps", "0"], "--steps is 0; expected at least 1"),
+    (["--jobs", "0"], "--jobs is 0; expected at least 1"),
+    (["--publish", "--steps", "3"], "--publish writes the results of the course, so it goes without --steps"),
+    (["--device", "cuda:7"], "--device is cuda:7, but PyTorch sees no GPU here; try --device cpu"),
 ])
-def test_bad_arguments_are_explained(arguments, message, capsys):
+def test_bad_arguments_are_explained(arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2

@@ -50,6 +50,12 @@ JOINT = Experiment(
     f"{TIMESFORMER}_joint", "joint attention, longer", TIMESFORMER, ("architectures",), dict(attention="joint"),
     recipe=steps(6000), ships=True)
 
+JOINT_TIME_FIRST = Experiment(
+    "joint_time_first", "joint attention, time first", TIMESFORMER, ("architectures",), dict(attention="joint"),
+    recipe=steps(2400), prepare=("time_first",), ships=True,
+    note="In the first block, looks outside the own place cost something at first; the price falls to nothing while it "
+         "trains. What is left is a plain joint model.")
+
 # ---------------------------------------------------------------------------------------------------- controls
 
 CONTROLS = (
@@ -82,7 +88,7 @@ CONTROLS = (
 
 VIVITS = ("spatio_temporal", "factorised_encoder", "factorised_self_attention", "factorised_dot_product")
 ARCHITECTURES = (
-    DIVIDED, JOINT_1600, JOINT,
+    DIVIDED, JOINT_1600, JOINT, JOINT_TIME_FIRST,
     *(Experiment(f"vivit_{i}", f"ViViT {i}, tubelets of 2", "vivit_motion", ("architectures",),
                  dict(variant=variant), ships=True) for i, variant in enumerate(VIVITS, start=1)),
     Experiment("vivit_2_patches", "ViViT 2, patches of one frame", "vivit_motion", ("architectures",),
@@ -113,9 +119,9 @@ INFLATED = ("Time positions start from sines, since inflation leaves them at zer
             "not in the steps.")
 INFLATION = (
     Experiment("divided_inflated", "divided attention, inflated", TIMESFORMER, ("inflation",),
-               dict(attention="divided"), start=VIT_DIGITS_8X8, prepare="sincos_time", note=INFLATED),
+               dict(attention="divided"), start=VIT_DIGITS_8X8, prepare=("sincos_time",), note=INFLATED),
     Experiment("joint_inflated", "joint attention, inflated", TIMESFORMER, ("inflation",), dict(attention="joint"),
-               start=VIT_DIGITS_8X8, prepare="sincos_time"),
+               start=VIT_DIGITS_8X8, prepare=("sincos_time",)),
 )
 
 # ---------------------------------------------------------------------------------------------------- clip length

@@ -45,9 +45,9 @@ class Experiment:
 
     name: of its files and in `small_results()`. title: what it is, in a few words. groups: the tables that it stands
     in. model, changes: a builder of `models` and its arguments. start: the experiment whose weights it starts from
-    (those of its first seed). prepare: a function of `starting.PREPARATIONS`, called before training. Each of the
-    `seeds` is one run, the spread of which is reported; where `ships` is true, the weights of the first one come with
-    the package. note: what a reader has to know.
+    (those of its first seed). prepare: functions of `starting.PREPARATIONS`, called one after the other before
+    training. Each of the `seeds` is one run, the spread of which is reported; where `ships` is true, the weights of the
+    first one come with the package. note: what a reader has to know.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Experiment:
     material: Material = Material()
     recipe: Recipe = RECIPE
     start: Experiment | None = None
-    prepare: str | None = None
+    prepare: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     ships: bool = False
     note: str = ""
@@ -74,7 +74,7 @@ class Experiment:
         recipe = {key: value for key, value in self.recipe.to_dict().items() if key != "seed"}
         start = None if self.start is None else [digest(self.start), self.start.seeds[0]]
         return {"model": self.model, "changes": self.changes, "material": asdict(self.material), "recipe": recipe,
-                "start": start, "prepare": self.prepare}
+                "start": start, "prepare": list(self.prepare)}
 
 
 def digest(experiment: Experiment) -> str:

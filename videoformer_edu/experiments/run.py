@@ -72,8 +72,8 @@ def train(experiment: Experiment, seed: int, state: dict[str, Tensor] | None = N
             return {"validation": validate(model, material, *examples)}
 
     def report(run: Run) -> None:
-        if after_step is not None:
-            after_step(run)
+        for do in after_step:
+            do(run)
         row = run.history.rows[-1]
         if "validation" in row:
             value = f"{row['validation']:.4f}" if material.hidden else f"{row['validation']:6.1%}"
@@ -86,7 +86,7 @@ def train(experiment: Experiment, seed: int, state: dict[str, Tensor] | None = N
     model.load_state_dict({key: floats(value.half(), torch.float32) if value.is_floating_point() else value
                            for key, value in model.state_dict().items()})
     return model.eval(), {
-        "seed": seed, "seconds": round(seconds, 1), "clock": "processor" if device == "cpu" else "wall",
+        "seed": seed, "seconds": round(seconds, 2), "clock": "processor" if device == "cpu" else "wall",
         "curve": (points := curve(history, every)), "steps_to": steps_to(points, material),
         "parameters": count_parameters(model), **measure(model, material)}
 

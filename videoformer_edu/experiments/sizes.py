@@ -9,17 +9,17 @@ from dataclasses import replace
 
 from videoformer_edu.experiments.experiment import Experiment
 
-TRANSFORMER = dict(frames=16, image_size=64, width=192, depth=6, heads=3)
+TRANSFORMER = dict(frames=16, image_size=64, width=192, depth=6, heads=4)
 LARGE = {
-    "vit_digits": dict(image_size=64, width=192, depth=6, heads=3),
+    "vit_digits": dict(image_size=64, width=192, depth=6, heads=4),
     "timesformer_motion": TRANSFORMER,
     "vivit_motion": TRANSFORMER,
     "sparse_motion": TRANSFORMER,
     "videomae_motion": TRANSFORMER,
-    "videomae_pretraining_motion": {**TRANSFORMER, "decoder_width": 96, "decoder_depth": 2, "decoder_heads": 3},
+    "videomae_pretraining_motion": {**TRANSFORMER, "decoder_width": 96, "decoder_depth": 2, "decoder_heads": 4},
     "video_swin_motion": dict(width=64, depths=(2, 4), heads=(2, 4), window=(4, 4, 4)),
     "mvit_motion": dict(frames=16, image_size=64, width=64, stages=(1, 2, 3), kv_stride=(1, 8, 8)),
-    "two_pathway_motion": dict(frames=16, image_size=64, slow_width=192, fast_width=64, slow_heads=3, depth=6,
+    "two_pathway_motion": dict(frames=16, image_size=64, slow_width=192, fast_width=64, slow_heads=4, depth=6,
                                fuse_every=2),
     "c3d_motion": dict(widths=(32, 64, 128)),
     "r2plus1d_motion": dict(widths=(48, 96, 192)),

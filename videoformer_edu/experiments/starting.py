@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from videoformer_edu.experiments.experiment import Experiment
+from videoformer_edu.experiments.opening import time_first
 from videoformer_edu.models import VideoMAEPretraining, ViT
 from videoformer_edu.pretrained.build import build
 from videoformer_edu.pretrained.inflate import image_to_video
 from videoformer_edu.tokens import sincos_time
 from videoformer_edu.training.loop import Run
+
+AfterStep = Callable[[Run], None]
 
 
 def fresh_model(experiment: Experiment) -> nn.Module:
@@ -21,8 +24,8 @@ def fresh_model(experiment: Experiment) -> nn.Module:
 
 
 def first_model(experiment: Experiment, seed: int,
-                state: dict[str, Tensor] | None) -> tuple[nn.Module, Callable[[Run], None] | None]:
-    """What training starts with, and what is to be done after each step, if anything is.
+                state: dict[str, Tensor] | None) -> tuple[nn.Module, list[AfterStep]]:
+    """What training starts with, and what is to be done after each of its steps.
 
     `state` are the weights of the experiment that this one starts from.
     """
@@ -30,8 +33,8 @@ def first_model(experiment: Experiment, seed: int,
     model = fresh_model(experiment)
     if experiment.start is not None:
         begin_from(model, fresh_model(experiment.start), state)
-    after_step = None if experiment.prepare is None else PREPARATIONS[experiment.prepare](model)
-    return model, after_step
+    after_step = [PREPARATIONS[name](model) for name in experiment.prepare]
+    return model, [step for step in after_step if step is not None]
 
 
 def begin_from(model: nn.Module, other: nn.Module, state: dict[str, Tensor]) -> None:
@@ -55,7 +58,8 @@ def sincos_positions_in_time(model: nn.Module) -> None:
     table.copy_(sincos_time(*table.shape))
 
 
-# Each changes a model before its training, and may return what is to be called with the `Run` after each step.
-PREPARATIONS: dict[str, Callable[[nn.Module], Callable[[Run], None] | None]] = {
+# Each changes a model before its training, and may return what is to be called after each step.
+PREPARATIONS: dict[str, Callable[[nn.Module], AfterStep | None]] = {
     "sincos_time": sincos_positions_in_time,
+    "time_first": time_first,
 }

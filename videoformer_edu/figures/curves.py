@@ -16,13 +16,14 @@ Points = Sequence[tuple[float, float]]  # (step, share of 1) each
 def learning_curves(lines: Mapping[str, Sequence[Points]], *, guess: float | None = None) -> Figure:
     """Accuracy along training: for each name the mean over its runs, and a band from the lowest to the highest.
 
-    lines: name -> runs -> points (step, share of 1); the runs of a name were looked at after the same steps. A panel
-    has no more lines than there are colours; the next ones get a panel below. guess: a dashed line at that share.
+    lines: name -> runs -> points (step, share of 1); the runs of a name were looked at after the same steps. Where
+    there are more lines than colours, they are shared out over panels. guess: a dashed line at that share.
     """
-    names = list(lines)
-    parts = [names[i:i + len(CYCLE)] for i in range(0, len(names), len(CYCLE))]
+    names, panels = list(lines), -(-len(lines) // len(CYCLE))
+    size = -(-len(names) // panels)
+    parts = [names[i:i + size] for i in range(0, len(names), size)]
     figure = new_figure(170, 14 + 52 * len(parts))
-    for axes, part in zip(figure.subplots(len(parts), 1, squeeze=False, sharex=True).flat, parts, strict=True):
+    for axes, part in zip(figure.subplots(len(parts), 1, squeeze=False).flat, parts, strict=True):
         for name, colour in zip(part, CYCLE, strict=False):
             steps = [step for step, _ in lines[name][0]]
             draw_band(axes, name, colour, steps, [[share for _, share in at] for at in zip(*lines[name], strict=True)])

@@ -6,6 +6,7 @@ import argparse
 import inspect
 import json
 import math
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -143,4 +144,8 @@ def save_weights(model: nn.Module, path: Path, about: dict, world: World) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status and torch.distributed.is_torchelastic_launched():  # the end, which may not wait for other processes
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -44,8 +44,9 @@ HELP = {
 def parser() -> argparse.ArgumentParser:
     """Everything that can be said on the command line, in groups."""
     top = argparse.ArgumentParser(
-        prog="python -m videoformer_edu.training", formatter_class=argparse.RawDescriptionHelpFormatter, description=(
-            "Train a video model from a seed: on one processor, on a GPU, or on many through torchrun."),
+        prog="python -m videoformer_edu.training", usage="%(prog)s [options]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train a video model from a seed: on one processor, on a GPU, or on many through torchrun.",
         epilog="""examples:
   the small TimeSformer on generated clips, about two minutes on one processor
     python -m videoformer_edu.training --model timesformer_tiny --data motion --epochs 4 --evaluate

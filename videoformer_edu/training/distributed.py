@@ -8,6 +8,7 @@ a difference: batch normalisation (see `World.wrap`), and which units drop out.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class World:
         or the CPU (gloo). Raises ValueError if a machine has fewer GPUs than processes, or `shard` has no torchrun.
         """
         kind = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        if "WORLD_SIZE" not in os.environ:
+        if not dist.is_torchelastic_launched():
             if shard:
                 raise ValueError("there is one process and nothing to spread a model over: start it with torchrun")
             yield cls(device=kind)
@@ -50,8 +51,14 @@ class World:
             kind = torch.device("cuda", _own_gpu(int(os.environ["LOCAL_RANK"])))
             torch.cuda.set_device(kind)
         # gloo beside NCCL carries what lives on the CPU: random states, the name of the checkpoint to go on from
-        dist.init_process_group("cpu:gloo,cuda:nccl" if kind.type == "cuda" else "gloo")
-        yield cls(dist.get_rank(), dist.get_world_size(), kind, shard)
+        store, rank, size = next(dist.rendezvous("env://"))
+        if int(os.environ["LOCAL_WORLD_SIZE"]) == size:
+            # torchrun keeps its store when it restarts workers, and in it the addresses of those that died. On
+            # several machines restarts are not counted alike: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 there.
+            store = dist.PrefixStore(f"restart {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+        backend = "cpu:gloo,cuda:nccl" if kind.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+        yield cls(rank, size, kind, shard)
         dist.destroy_process_group()  # after an error not even that: it would wait for processes that wait for this one
 
     def __str__(self) -> str:
@@ -93,6 +100,8 @@ class World:
         gpu = None
         if self.device.type == "cuda":
             model, gpu = nn.SyncBatchNorm.convert_sync_batchnorm(model), [self.device.index]
+        # Of an axis of length one, as a CLS token has, the stride means nothing, and DDP warns of it nevertheless.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         return DistributedDataParallel(model, device_ids=gpu, gradient_as_bucket_view=True)
 
     def spread(self, model: nn.Module) -> nn.Module:

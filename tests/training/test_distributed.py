@@ -1,0 +1,242 @@
+"""Two processes train as one would: through torchrun, with DDP and FSDP2, and after one of them was killed."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import distributed_runs as runs
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from videoformer_edu.models import c3d_motion, timesformer_motion, vivit_motion
+from videoformer_edu.training.__main__ import main
+from videoformer_edu.training.arguments import CLIPS
+from videoformer_edu.training.distributed import World, gradients_summed, spread_like, whole
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+HELPER = pathlib.Path(__file__).with_name("distributed_runs.py")
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What two processes saw."""
+    folder = tmp_path_factory.mktemp("world")
+    done = subprocess.run([*TORCHRUN, str(HELPER), str(folder)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    weights = torch.load(folder / "weights.pt", weights_only=True)
+    return {**json.loads((folder / "seen.json").read_text()), "weights": weights}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["DDP", "FSDP2"])
+@pytest.mark.parametrize("case", runs.CASES)
+def test_the_loss_curve_is_that_of_one_process(seen, case, kind):
+    losses, weights = runs.train(runs.CASES[case], World())
+    torch.testing.assert_close(seen["losses"][f"{case}, {kind}"], losses, rtol=0, atol=1e-4)
+    for name, tensor in seen["weights"][f"{case}, {kind}"].items():
+        torch.testing.assert_close(tensor, weights[name], rtol=0, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_curves_could_have_differed(seen):
+    """The comparison is not one of runs that learn nothing, or that all do the same."""
+    plain, more = seen["losses"]["plain, DDP"], seen["losses"]["even more, DDP"]
+    assert max(abs(a - b) for a, b in zip(plain, more, strict=True)) > 0.05
+    assert max(plain) - min(plain) > 0.3
+
+
+@pytest.mark.slow
+def test_stochastic_depth_goes_on_in_each_process(seen):
+    assert seen["losses"]["cut"] == seen["losses"]["whole"]
+    for name, tensor in seen["weights"]["cut"].items():
+        assert torch.equal(tensor, seen["weights"]["whole"][name]), name
+    assert seen["losses"]["cut"] != seen["losses"]["even more, DDP"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["parts to whole", "whole to parts"])
+def test_a_checkpoint_does_not_know_how_the_model_was_laid_out(seen, case):
+    torch.testing.assert_close(seen["losses"][case], seen["losses"]["even more, DDP"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_batch_normalisation_sees_its_own_rows(seen):
+    """As documented: on CPUs the curve of a 3-D CNN depends on the number of processes."""
+    alone, _ = runs.train(runs.PLAIN, World(), model=runs.seeded(c3d_motion))
+    assert max(abs(a - b) for a, b in zip(seen["losses"]["batch norm"], alone, strict=True)) > 1e-3
+
+
+@pytest.mark.slow
+def test_nan_in_one_process_stops_both(seen):
+    assert len(seen["nan"]) == 2 and seen["nan"][0] == seen["nan"][1]
+    assert "loss of step 3 is nan" in seen["nan"][0]
+
+
+@pytest.mark.slow
+def test_a_batch_smaller_than_the_world_is_refused_by_both(seen):
+    assert seen["small"][0] == seen["small"][1]
+    assert "batch is 1 clips, for 2 processes" in seen["small"][0]
+
+
+@pytest.mark.slow
+def test_what_passes_between_processes(seen):
+    assert seen["backend"] == "gloo"
+    assert seen["rows"] == [[0, 2, 4, 6], [1, 3, 5]]
+    assert seen["total"] == 11
+    assert seen["first"] == ["from 0", "from 0"]
+    assert seen["reductions"] == [False, False, True], "gradients are summed once a step, with the last part"
+    assert seen["part"] == [9, 16] and seen["put together"], "17 rows of a table are 9 and 8"
+    assert seen["text"] == "2 processes on cpu, the model spread over them (FSDP2)"
+
+
+# -------------------------------------------------------------------------------------------------- one process
+
+def test_one_process_needs_no_torchrun(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    with World.joined("cpu") as world:
+        assert (world.rank, world.size, world.first, str(world)) == (0, 1, True, "one process on cpu")
+        model = c3d_motion()
+        assert world.wrap(model) is model
+        assert world.gather({"a": 1}) == [{"a": 1}] and world.from_first("x") == "x"
+        assert world.total(torch.tensor(3.0)) == 3
+        with gradients_summed(model, False):
+            pass
+    with pytest.raises(ValueError, match="start it with torchrun"), World.joined("cpu", shard=True):
+        pass
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="process 3 of this machine has no GPU of its own: there are 2; pass --nproc"):
+        with World.joined("cuda"):
+            pass
+
+
+@pytest.mark.parametrize(("batch", "accumulate", "fine"), [(6, 1, True), (7, 2, True), (5, 2, False), (2, 1, False)])
+def test_every_process_needs_a_row_for_each_part(batch, accumulate, fine):
+    world = World(rank=1, size=3)
+    if fine:
+        world.check_batch(batch, accumulate)
+        assert all(len(World(rank, 3).rows(torch.arange(batch))) >= accumulate for rank in range(3))
+    else:
+        with pytest.raises(ValueError, match=f"batch is {batch} clips, for 3 processes.*at least {3 * accumulate}"):
+            world.check_batch(batch, accumulate)
+
+
+def test_rows_of_all_processes_are_the_batch():
+    batch = torch.arange(11)
+    assert sorted(torch.cat([World(rank, 4).rows(batch) for rank in range(4)]).tolist()) == batch.tolist()
+
+
+def test_whole_keeps_plain_state_as_it_is():
+    tensor = torch.arange(6.0, requires_grad=True)
+    state = whole({"a": [tensor, (1, None)], "b": "text"})
+    assert state["a"][1] == (1, None) and state["b"] == "text"
+    assert torch.equal(state["a"][0], tensor) and not state["a"][0].requires_grad
+    assert spread_like(tensor, torch.zeros(6)) is tensor
+
+
+# DDP would have to be told of parameters that a step leaves out (`find_unused_parameters`), and be slower for it.
+VARIANTS = [(timesformer_motion, {"attention": name}) for name in ("joint", "space_only")]
+VARIANTS += [(vivit_motion, {"variant": name}) for name in (
+    "spatio_temporal", "factorised_encoder", "factorised_self_attention", "factorised_dot_product")]
+
+
+@pytest.mark.parametrize(("builder", "options"), [
+    *((getattr(__import__("videoformer_edu.models", fromlist=[name]), name), {})
+      for name in sorted(CLIPS) if name.endswith("_motion")), *VARIANTS],
+    ids=lambda value: getattr(value, "__name__", None) or "-".join(value.values()))
+def test_a_step_uses_every_parameter(builder, options):
+    model = builder(**options).train()
+    model(torch.randn(2, 3, 8, 32, 32)).square().sum().backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+# -------------------------------------------------------------------------------------------------- the command
+
+OPTIONS = ["--steps", "40", "--batch", "5", "--accumulate", "2", "--lr", "5e-3", "--set", "width=16", "heads=2",
+           "--ema", "0.9", "--device", "cpu", "--every", "5"]
+
+
+def command(*options: object) -> list[str]:
+    return [*TORCHRUN, "--max-restarts", "2", "--monitor-interval", "0.1", "-m", "videoformer_edu.training", *OPTIONS,
+            *map(str, options)]
+
+
+def workers_of(agent: int) -> list[int]:
+    """The processes that torchrun has started."""
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            line = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if folder.name.isdigit() and int(fields[1]) == agent and b"videoformer_edu.training" in line:
+            found.append(int(folder.name))
+    return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The command under torchrun; one of the two workers is killed when there is a checkpoint to go on from."""
+    folder = tmp_path_factory.mktemp("elastic")
+    with subprocess.Popen(command("--checkpoints", folder / "run", "--out", folder / "weights.safetensors", "--history",
+                                  folder / "history.csv", "--evaluate"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
+        while not (folder / "run" / "step_000005.pt").exists() and agent.poll() is None:
+            time.sleep(0.01)
+        workers = workers_of(agent.pid)
+        os.kill(workers[1], signal.SIGKILL)
+        out, error = agent.communicate(timeout=300)
+    return {"folder": folder, "code": agent.returncode, "out": out, "error": error, "workers": workers}
+
+
+def losses(path: pathlib.Path) -> list[float]:
+    with open(path, newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_restarted_and_training_goes_on(killed):
+    assert killed["code"] == 0, killed["error"]
+    assert len(killed["workers"]) == 2
+    assert killed["out"].count("\nruns on 2 processes on cpu, the model copied to each (DDP)") == 2, killed["out"]
+    step = int(re.search(r"going on after step (\d+) of 40", killed["out"])[1])
+    assert step in range(5, 40, 5)
+    assert sorted(os.listdir(killed["folder"] / "run")) == ["step_000035.pt", "step_000040.pt"]
+
+
+@pytest.mark.slow
+def test_in_the_end_it_is_the_run_of_one_process(killed, tmp_path):
+    """The same command without torchrun and without a kill: the same curve, weights and accuracy."""
+    assert main([*OPTIONS, "--out", str(tmp_path / "weights.safetensors"), "--history", str(tmp_path / "h.csv")]) == 0
+    torch.testing.assert_close(losses(killed["folder"] / "history.csv"), losses(tmp_path / "h.csv"), rtol=0, atol=1e-4)
+    ours, theirs = (load_file(folder / "weights.safetensors") for folder in (killed["folder"], tmp_path))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=1e-3)
+    assert re.search(r"held out, 1024 clips: loss \d\.\d+, top1 \d+\.\d%, top5", killed["out"])
+
+
+@pytest.mark.slow
+def test_an_error_ends_all_processes_in_time(tmp_path):
+    """A checkpoint folder of another run: one line, no waiting for each other, no restart that would help."""
+    assert main([*OPTIONS[2:], "--steps", "5", "--checkpoints", str(tmp_path)]) == 0
+    begun = time.monotonic()
+    done = subprocess.run([*TORCHRUN, "-m", "videoformer_edu.training", *OPTIONS, "--checkpoints", str(tmp_path)],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if "error: the checkpoint" in line]
+    assert sorted(line.partition("error: ")[0] for line in said) == ["", "process 1: "]
+    assert all("step 5 is of another run: it has steps 5, this run 40" in line for line in said)
+    assert "__main__.py" not in done.stderr, "no traceback of ours"
+    assert time.monotonic() - begun < 100

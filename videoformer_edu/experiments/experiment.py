@@ -11,7 +11,8 @@ from videoformer_edu.pretrained.build import BUILDERS
 from videoformer_edu.training.recipe import Recipe
 
 VIEWS = ("whole", "first_frame", "one_frame")
-RECIPE = Recipe(schedule="stable")  # learning starts late on the motion clips: the rate stays at its height for long
+# Learning starts late on the motion clips: the rate stays at its height for long.
+RECIPE = Recipe(steps=1000, schedule="stable")
 
 
 @dataclass(frozen=True)

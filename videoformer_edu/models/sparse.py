@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from videoformer_edu.attention.patterns import Pattern
 from videoformer_edu.attention.sparse import SparseAttention
 from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
+from videoformer_edu.models.timesformer import start_from_scratch
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
 from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions
 
@@ -34,7 +35,7 @@ class SparseTransformer(nn.Module):
     """Video `(b, c, t, h, w)` -> logits `(b, classes)`; every block follows the same `pattern`.
 
     Clips of any length and size that the patch divides are accepted: positions are resized, bicubic in space and linear
-    in time. init: see `ViT`; "from_scratch" also gives time a sin-cos start.
+    in time. init: see `ViT` and, for "from_scratch", TimeSformer's `start_from_scratch`.
     """
 
     def __init__(self, *, pattern: Pattern | None = None, frames: int = 8, image_size: int = 224, patch_size: int = 16,
@@ -54,6 +55,8 @@ class SparseTransformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=EPS)
         self.head = nn.Linear(width, classes)
         initialise(self, init)
+        if init == "from_scratch":
+            start_from_scratch(self.patch_embed, self.space_positions, self.time_positions)
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, d)`: the mean of the normed tokens."""

@@ -19,6 +19,20 @@ from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositio
 ATTENTIONS = ("divided", "joint", "space_only")
 
 
+@torch.no_grad()
+def start_from_scratch(patches: PatchEmbed, places: SpacePositions, times: TimePositions | None) -> None:
+    """What a small model has to see from the first step on: what is there (rms about 1), where (1) and when (2).
+
+    Positions start as sines, so that neighbours in space and time look alike, and are still learned. Time is loudest:
+    it is the one thing without which the order of the frames cannot be told.
+    """
+    table = places.table
+    table[int(places.cls):] = sincos_patches(*places.size, table.shape[1])
+    patches.proj.weight.mul_(2)  # PyTorch's default leaves what a patch shows at half that size
+    if times is not None:
+        times.table.mul_(2)
+
+
 class DividedSpaceTimeBlock(nn.Module):
     """Attention along time, then across space, then an MLP; three norms, three residuals (figure 2 of the paper).
 
@@ -79,24 +93,12 @@ class TimeSformer(nn.Module):
         self.head = nn.Linear(width, classes)
         initialise(self, init)
         if init == "from_scratch":
-            self.start_from_scratch()
+            times = None if attention == "space_only" else self.time_positions
+            start_from_scratch(self.patch_embed, self.space_positions, times)
         elif attention == "divided":
             for block in self.blocks:
                 nn.init.zeros_(block.temporal_projection.weight)
                 nn.init.zeros_(block.temporal_projection.bias)
-
-    @torch.no_grad()
-    def start_from_scratch(self) -> None:
-        """What a small model has to see from the first step on: what is there (rms about 1), where (1) and when (2).
-
-        Positions start as sines, so that neighbours in space and time look alike, and are still learned. Time is
-        loudest: it is the one thing without which the order of the frames cannot be told.
-        """
-        table = self.space_positions.table
-        table[1:] = sincos_patches(*self.space_positions.size, table.shape[1])
-        self.patch_embed.proj.weight.mul_(2)  # PyTorch's default leaves what a patch shows at half that size
-        if self.attention != "space_only":
-            self.time_positions.table.mul_(2)
 
     def embed(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video -> tokens `(b, 1 + t*n, d)`, CLS first, positions added; CLS has a place in space but none in time."""

@@ -14,6 +14,7 @@
 * `faults`: what can go wrong, said in words with what to try
 * `checkpoint`, `resume`: a run that is killed at any moment goes on, to the same bits
 * `distributed`: the same run in many processes
+* `data`, `arguments`: the command line, `python -m videoformer_edu.training --help`
 * `memory`: what a step keeps in memory, and what activation checkpointing saves of it
 
 `source(start)` yields the global batches `(inputs, labels (b,) or soft targets (b, classes))` of steps start,

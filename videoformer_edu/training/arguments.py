@@ -77,7 +77,7 @@ docs/training.md has more: several machines, what a checkpoint holds, what to do
     data.add_argument("--least-area", type=float, default=0.35, metavar="SHARE",
                       help="of a video's frame in a random crop; 1 takes the middle square (default %(default)s)")
     data.add_argument("--flip", type=float, default=0.0, metavar="P",
-                      help="probability of mirroring a video; only if no class knows left from right (default 0)")
+                      help="probability of mirroring a video; classes named left and right change places (default 0)")
     data.add_argument("--skip-broken", action="store_true", help="go on without videos that cannot be read, up to 5%%")
     data.add_argument("--workers", type=int, default=0, metavar="N",
                       help="processes that prepare batches ahead, for each training process (default 0)")

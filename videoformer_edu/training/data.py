@@ -54,16 +54,18 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
     or of splits, or a list (.csv, .txt). held_out: the folder or list to evaluate on; otherwise the folder's own
     val/ or test/, or a fifth of the clips, kept apart by recording.
     least_area, flip: videos are cropped at random, to this share of the frame at least (1 cuts the middle square),
-    and mirrored with this probability. Raises ValueError (DatasetError) for what is not there, DownloadError.
+    and mirrored with this probability, where "left" in the name of a class becomes "right". Raises ValueError
+    (DatasetError) for what is not there or has no mirror image, DownloadError.
     """
     if name in motion.TASKS:
         return _generated(name, recipe, frames, size, workers)
     videos = dict(frames=frames, size=size, on_broken=on_broken)
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
     if least_area < 1 or flip:
-        from videoformer_edu.data.transforms import Augment
+        from videoformer_edu.data.transforms import Augment, mirrored_names
 
-        train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored="unchanged"))
+        mirrored = mirrored_names(train.classes) if flip else None
+        train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored=mirrored))
     from videoformer_edu.data.batches import batches, steps_per_epoch
 
     def source(start: int) -> Iterator[tuple[Tensor, Tensor]]:

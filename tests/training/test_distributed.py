@@ -115,10 +115,17 @@ def test_one_process_needs_no_torchrun(monkeypatch):
 def test_more_processes_than_gpus(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
     monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ValueError, match="process 3 of this machine has no GPU of its own: there are 2; pass --nproc"):
         with World.joined("cuda"):
             pass
+
+
+def test_no_gpu_at_all(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="sees no GPU here"), World.joined("cuda"):
+        pass
 
 
 @pytest.mark.parametrize(("batch", "accumulate", "fine"), [(6, 1, True), (7, 2, True), (5, 2, False), (2, 1, False)])

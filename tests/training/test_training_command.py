@@ -22,6 +22,7 @@ from videoformer_edu.training.distributed import World
 from videoformer_edu.training.evaluate import evaluate
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.resume import Checkpoints
 
 TINY = ["--set", "width=16", "heads=2", "depth=1", "--batch", "2", "--device", "cpu"]
 
@@ -41,6 +42,7 @@ def alone(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
 
 
+@pytest.mark.slow
 def test_one_run_from_the_command_to_its_files(tmp_path, capsys):
     """The same weights, bit by bit, as the same run written in Python."""
     options = [*TINY, "--steps", "7", "--seed", "3", "--lr", "1e-3", "--ema", "0.5", "--betas", "0.9", "0.95",
@@ -152,6 +154,22 @@ def test_what_goes_wrong_later_is_one_line(tmp_path, arguments, message, capsys,
     assert main([*TINY, "--steps", "2", *arguments]) == 1
     said = capsys.readouterr().err
     assert re.search(message, said) and said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_somebody_may_stop_a_run_and_go_on(tmp_path, capsys, monkeypatch):
+    line = [*TINY, "--steps", "4", "--every", "2", "--checkpoints", str(tmp_path)]
+    real = Checkpoints.save
+
+    def interrupt(checkpoints, run):
+        real(checkpoints, run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "save", interrupt)
+    assert main(line) == 130
+    assert capsys.readouterr().err == "stopped: the same line goes on from the newest checkpoint\n"
+    monkeypatch.undo()
+    assert main(line) == 0
+    assert "going on after step 2 of 4" in capsys.readouterr().out
 
 
 def test_every_field_of_a_recipe_is_an_option():

@@ -30,7 +30,10 @@ EXPECTED = (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, C
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train; 0 when all went well, 1 when something stopped the run. Bad options leave with 2, as argparse does."""
+    """Train; 0 when all went well, 1 when something stopped the run, 130 when somebody did.
+
+    Bad options leave with 2, as argparse does.
+    """
     top = parser()
     options = top.parse_args(argv)
     check(top, options)
@@ -39,6 +42,10 @@ def main(argv: list[str] | None = None) -> int:
         with World.joined(options.device, shard=options.shard) as world:
             rank = world.rank
             train(top, options, world)
+    except KeyboardInterrupt:
+        print("stopped" + (": the same line goes on from the newest checkpoint" if options.checkpoints else ""),
+              file=sys.stderr, flush=True)
+        return 130
     except EXPECTED as error:
         who = "error" if rank == 0 else f"process {rank}: error"
         print(f"{who}: {error}", file=sys.stderr, flush=True)

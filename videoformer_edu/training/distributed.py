@@ -39,9 +39,12 @@ class World:
         """The world that torchrun's environment describes, left at the end of the block; without torchrun, one process.
 
         device: None takes a GPU where there is one. Under torchrun each process of a machine takes its own GPU (NCCL)
-        or the CPU (gloo). Raises ValueError if a machine has fewer GPUs than processes, or `shard` has no torchrun.
+        or the CPU (gloo). Raises ValueError if a machine has no GPU, or fewer of them than processes, and if `shard`
+        has no torchrun.
         """
         kind = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if kind.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"torch {torch.__version__} sees no GPU here; use the CPU, or a build for CUDA")
         if not dist.is_torchelastic_launched():
             if shard:
                 raise ValueError("there is one process and nothing to spread a model over: start it with torchrun")

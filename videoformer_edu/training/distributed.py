@@ -96,13 +96,13 @@ class World:
         Batch normalisation sees the rows of one process. On GPUs it is replaced by its synchronised form, which sees
         all of them; that exists for GPUs only, so on CPUs the curve of a 3-D CNN depends on the number of processes.
         """
+        if self.size > 1 and self.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         if self.shard:
             return self.spread(model)
         if self.size == 1:
             return model
-        gpu = None
-        if self.device.type == "cuda":
-            model, gpu = nn.SyncBatchNorm.convert_sync_batchnorm(model), [self.device.index]
+        gpu = [self.device.index] if self.device.type == "cuda" else None
         # Of an axis of length one, as a CLS token has, the stride means nothing, and DDP warns of it nevertheless.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         return DistributedDataParallel(model, device_ids=gpu, gradient_as_bucket_view=True)

@@ -92,3 +92,12 @@ def test_no_run_trains_on_the_validation_clips():
 
 def test_held_out_examples_do_not_depend_on_how_many_clips_are_trained_on(few):
     assert torch.equal(report_examples(Material(clips=3))[0], report_examples(Material())[0])
+
+
+def test_which_frame_is_shown_says_nothing_about_the_label():
+    """Drawn from the clips' own seed, the shown frame was the label: the one number that a control must not leak."""
+    video, labels = next(iter(source(Material(view="one_frame"), Recipe(batch=800), 0)(0)))
+    shown = video.abs().amax(dim=(1, 3, 4)).argmax(dim=1)  # (b,): the frame that is not grey
+    table = torch.bincount(labels * 8 + shown, minlength=64).reshape(8, 8)  # label, shown frame
+    assert table.min() >= 1 and table.max() <= 30  # 12.5 clips each on average, Poisson
+    assert abs((labels == shown).float().mean().item() - 1 / 8) < 0.05

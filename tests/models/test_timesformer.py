@@ -123,5 +123,8 @@ def test_from_scratch_what_and_where_and_when_can_all_be_seen():
     sizes = [x.pow(2).mean().sqrt().item() for x in (what, where, when)]
     assert 0.8 < sizes[0] < 1.2 and sizes[1:] == pytest.approx([1.0, 2.0])
     assert torch.equal(where, sincos_patches(4, 4, 64))
+    joint = timesformer_motion(attention="joint")
+    assert torch.equal(joint.space_positions.table[1:], 1.5 * where)
+    assert torch.equal(joint.time_positions.table, 0.75 * when)
     published = timesformer_motion(init="published")
     assert published.space_positions.table.std() < 0.03 and published.time_positions.table.abs().max() == 0

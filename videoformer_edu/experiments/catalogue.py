@@ -45,11 +45,11 @@ DIVIDED = Experiment(
     ("architectures", "data", "inflation", "length"), dict(attention="divided"), seeds=FIVE, ships=True)
 JOINT = Experiment(
     f"{TIMESFORMER}_joint", "joint attention, from scratch", TIMESFORMER, ("architectures", "inflation"),
-    dict(attention="joint"), recipe=steps(3000), ships=True,
-    note="Three times the steps of divided attention.")
+    dict(attention="joint"), recipe=steps(4000), ships=True,
+    note="Four times the steps of divided attention.")
 JOINT_TIME_FIRST = Experiment(
     f"{TIMESFORMER}_joint_time_first", "joint attention, time first", TIMESFORMER, ("architectures",),
-    dict(attention="joint"), recipe=steps(3000), prepare=("time_first",), ships=True,
+    dict(attention="joint"), recipe=steps(4000), prepare=("time_first",), ships=True,
     note="In the first block, looks outside the own place cost something at first; the price falls to nothing while it "
          "trains. What is left is a plain joint model.")
 

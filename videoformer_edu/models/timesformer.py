@@ -20,17 +20,19 @@ ATTENTIONS = ("divided", "joint", "space_only")
 
 
 @torch.no_grad()
-def start_from_scratch(patches: PatchEmbed, places: SpacePositions, times: TimePositions | None) -> None:
-    """What a small model has to see from the first step on: what is there (rms about 1), where (1) and when (2).
+def start_from_scratch(patches: PatchEmbed, places: SpacePositions, times: TimePositions | None, *,
+                       where: float = 1.0, when: float = 2.0) -> None:
+    """What a small model has to see from the first step on: what is there (rms about 1), where and when it is.
 
-    Positions start as sines, so that neighbours in space and time look alike, and are still learned. Time is loudest:
-    it is the one thing without which the order of the frames cannot be told.
+    Positions start as sines, so that neighbours in space and time look alike, and are still learned. Time is loudest
+    where attention has to tell frames apart and nothing else; joint attention tells places apart by the same scores,
+    and there the two are alike.
     """
     table = places.table
-    table[int(places.cls):] = sincos_patches(*places.size, table.shape[1])
+    table[int(places.cls):] = where * sincos_patches(*places.size, table.shape[1])
     patches.proj.weight.mul_(2)  # PyTorch's default leaves what a patch shows at half that size
     if times is not None:
-        times.table.mul_(2)
+        times.table.mul_(when)
 
 
 class DividedSpaceTimeBlock(nn.Module):
@@ -93,8 +95,8 @@ class TimeSformer(nn.Module):
         self.head = nn.Linear(width, classes)
         initialise(self, init)
         if init == "from_scratch":
-            times = None if attention == "space_only" else self.time_positions
-            start_from_scratch(self.patch_embed, self.space_positions, times)
+            scales = dict(where=1.5, when=1.5) if attention == "joint" else {}
+            start_from_scratch(self.patch_embed, self.space_positions, getattr(self, "time_positions", None), **scales)
         elif attention == "divided":
             for block in self.blocks:
                 nn.init.zeros_(block.temporal_projection.weight)

@@ -73,8 +73,8 @@ CONTROLS = (
         "unordered_frames", "frames as a set, by a CNN", "unordered_motion",
         ("controls",), ships=True,
         note="A CNN for each frame; then mean, deviation and maximum over the frames. The exact ceiling of every model "
-             "without order is 50 %: a clip played backwards is the same set, with the opposite label. This one reaches "
-             "it: the axis is known, the sign is a guess."),
+             "without order is 50 %: a clip played backwards is the same set, with the opposite label. This one "
+             "reaches it: the axis is known, the sign is a guess."),
     Experiment(
         "tubelet_space_only", "no attention along time, tubelets of 2", "vivit_motion", ("controls",),
         dict(variant="factorised_encoder", temporal_depth=0), ships=True,

@@ -90,6 +90,35 @@ def test_a_resumed_run_goes_on_as_the_uninterrupted_one(start):
     assert len(first(99, dataset, batch=4, seed=5, start=start, epochs=3)) == max(0, 6 - start)
 
 
+def together(parts):
+    """The batches of which each of `parts` has the rows rank::size."""
+    for rows in zip(*parts, strict=True):
+        clips = torch.empty(sum(len(y) for _, y in rows), *rows[0][0].shape[1:])
+        labels = torch.empty(len(clips), dtype=torch.int64)
+        for rank, (x, y) in enumerate(rows):
+            clips[rank :: len(parts)], labels[rank :: len(parts)] = x, y
+        yield clips, labels
+
+
+@pytest.mark.parametrize(("start", "broken"), [(0, []), (3, []), (0, [2, 3, 8]), (4, [2, 3, 8])])
+@pytest.mark.parametrize("size", [2, 3, 7])
+@pytest.mark.filterwarnings("ignore::videoformer_edu.data.batches.BrokenVideosWarning")
+def test_parts_make_the_batch_and_draw_nothing_else(size, start, broken):
+    """Three times 7 of 22 items; a part replaces a broken one as the whole does, and may meet fewer of them."""
+    def of(part, count=6):
+        dataset = Numbers(22, broken, on_broken="skip", max_broken=0.5)
+        return dataset, first(count, dataset, batch=7, seed=5, start=start, part=part)
+
+    whole, expected = of((0, 1))
+    datasets, parts = zip(*(of((rank, size)) for rank in range(size)), strict=True)
+    assert [len(y) for _, y in (part[0] for part in parts)] == [len(range(rank, 7, size)) for rank in range(size)]
+    assert same(together(parts), expected)
+    assert {path for dataset in datasets for path in dataset.broken} == set(whole.broken)
+    for dataset, part in zip(datasets, parts, strict=True):
+        good = [index for index in dataset.drawn if index not in broken]
+        assert good == sum((items(rows) for rows in part), []), "its own rows, each once"
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_global_random_states_are_left_alone(workers):
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
@@ -105,6 +134,9 @@ def test_global_random_states_are_left_alone(workers):
     ({"start": -1}, ValueError, "start is -1"),
     ({"workers": 1.5}, ValueError, "workers is 1.5"),
     ({"epochs": 0}, ValueError, "epochs is 0"),
+    ({"part": (2, 2)}, ValueError, r"part is \(2, 2\); expected \(rank, size\) with 0 <= rank < size <= 2, the batch"),
+    ({"part": (0, 3)}, ValueError, r"part is \(0, 3\)"),
+    ({"part": (1, 2), "drop_last": False}, ValueError, r"can be empty; .*dataset.subset\(range\(1, len\(dataset\), 2"),
     ({"batch": 9}, DatasetError, "has 8 videos, less than one batch of 9; ask for .*drop_last=False"),
 ])
 def test_bad_arguments_are_refused_at_the_call(settings, error, message):
@@ -184,6 +216,9 @@ def test_workers_change_nothing(videos):
     for workers in (1, 2):
         assert same(first(7, videos, batch=3, seed=1, workers=workers), whole)
     assert same(first(4, videos, batch=3, seed=1, start=3, workers=2), whole[3:])
+    for workers in (0, 2):
+        parts = [first(4, videos, batch=3, seed=1, start=3, workers=workers, part=(rank, 2)) for rank in (0, 1)]
+        assert same(together(parts), whole[3:])
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """Trains with all processes of a torchrun, in several ways one after the other; the first process writes what it saw.
 
-    python -m torch.distributed.run --standalone --nproc-per-node 2 distributed_runs.py FOLDER
+    python -m torch.distributed.run --standalone --nproc-per-node 2 --max-restarts 1 distributed_runs.py FOLDER OPTIONS
 
+First the training command with these options. One process is killed on the way; torchrun starts both again, the command
+goes on, and then comes all the rest: so many processes are started only once.
 The test imports `train` and does the same in one process.
 """
 
 import json
+import os
+import signal
 import sys
 import warnings
 from dataclasses import replace
@@ -15,6 +19,7 @@ import torch
 
 from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion
+from videoformer_edu.training.__main__ import main as command
 from videoformer_edu.training.distributed import World, gradients_summed, spread_like, whole
 from videoformer_edu.training.loop import Run, fit
 from videoformer_edu.training.recipe import Recipe
@@ -27,8 +32,23 @@ UNEVEN = replace(EVEN_MORE, batch=7, accumulate=3)
 CASES = {"plain": PLAIN, "even more": EVEN_MORE, "uneven": UNEVEN, "again": replace(UNEVEN, checkpointing=True)}
 
 
+KILLED_AFTER = 7  # steps of the command
+
+
 class PowerCut(Exception):
     pass
+
+
+def die_on_the_way() -> None:
+    """This process is killed in the middle of the command, as if from outside: nothing of it is tidied up."""
+    step = Run.step
+
+    def last(run, batch):
+        if run.done == KILLED_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(run, batch)
+
+    Run.step = last
 
 
 def tiny(**changes):
@@ -86,9 +106,14 @@ def message(work) -> str:
     return ""
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, options: list[str]) -> None:
     warnings.simplefilter("error")
     torch.set_num_threads(1)
+    if (os.environ["TORCHELASTIC_RESTART_COUNT"], os.environ["RANK"]) == ("0", "1"):
+        die_on_the_way()
+    if status := command(options):
+        os._exit(status)  # as the command does: an orderly end would wait for the process that was killed
+    os.environ["TORCHELASTIC_RESTART_COUNT"] += ", second world"  # which has addresses of its own, as after a restart
     with World.joined("cpu") as world:
         spread = replace(world, shard=True)
         losses, weights = {}, {}
@@ -128,4 +153,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

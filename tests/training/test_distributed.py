@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -15,23 +14,36 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from videoformer_edu.models import c3d_motion, timesformer_motion, vivit_motion
+from videoformer_edu.data.motion import motion_batch, normalise
+from videoformer_edu.models import c3d_motion, timesformer_motion, unordered_motion, vivit_motion
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.arguments import CLIPS
-from videoformer_edu.training.distributed import World, gradients_summed, spread_like, whole
+from videoformer_edu.training.distributed import Rows, World, gradients_summed, spread_like, whole
+from videoformer_edu.training.loop import Run
+from videoformer_edu.training.recipe import Recipe
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 HELPER = pathlib.Path(__file__).with_name("distributed_runs.py")
+OPTIONS = ["--steps", "20", "--batch", "7", "--accumulate", "2", "--lr", "5e-3", "--set", "width=16", "heads=2",
+           "--ema", "0.9", "--device", "cpu", "--every", "5"]
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory):
-    """What two processes saw."""
+def on_videos(videos):
+    """Options to train on real videos, of which each process decodes its own rows: 4 and 3 of 7."""
+    return [*OPTIONS, "--data", str(videos), "--frames", "4", "--size", "16", "--evaluate"]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory, on_videos):
+    """What two processes saw, all in one launch."""
     folder = tmp_path_factory.mktemp("world")
-    done = subprocess.run([*TORCHRUN, str(HELPER), str(folder)], capture_output=True, text=True, timeout=600)
+    done = subprocess.run([*TORCHRUN, "--max-restarts", "1", str(HELPER), str(folder), *on_videos, "--workers", "1",
+                           "--checkpoints", str(folder / "run"), "--out", str(folder / "weights.safetensors"),
+                           "--history", str(folder / "history.csv")], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     weights = torch.load(folder / "weights.pt", weights_only=True)
-    return {**json.loads((folder / "seen.json").read_text()), "weights": weights}
+    return {**json.loads((folder / "seen.json").read_text()), "weights": weights, "folder": folder, "out": done.stdout}
 
 
 @pytest.mark.slow
@@ -144,6 +156,54 @@ def test_rows_of_all_processes_are_the_batch():
     assert sorted(torch.cat([World(rank, 4).rows(batch) for rank in range(4)]).tolist()) == batch.tolist()
 
 
+class Alone(World):
+    """One of several processes, without the others: it keeps its share of the loss and of the gradient to itself."""
+
+    def wrap(self, model):
+        return model
+
+    def total(self, value):
+        return value
+
+
+def clips(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    batch = motion_batch(count, seed=3)
+    return normalise(batch.clips), batch.direction
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_process_may_bring_its_own_rows(parts):
+    """The same step as with the whole batch, of which it takes them; together the step of one process."""
+    recipe = Recipe(steps=2, batch=7, clip=0, accumulate=parts, label_smoothing=0.1)
+    x, y = clips(7)
+    whole = Run(runs.tiny(), recipe)
+    loss, shares, gradients = whole.step((x, y)), [], []
+    for rank in (0, 1):
+        given, own = (Run(runs.tiny(), recipe, world=Alone(rank, 2)) for _ in range(2))
+        shares.append(own.step(Rows(x[rank::2], y[rank::2], 7)))
+        assert given.step((x, y)) == shares[-1]
+        gradients.append([p.grad for p in own.model.parameters()])
+    assert sum(shares) == pytest.approx(loss, rel=1e-6)
+    for parameter, *pair in zip(whole.model.parameters(), *gradients, strict=True):
+        torch.testing.assert_close(sum(pair) / 2, parameter.grad)  # DDP averages over processes
+
+
+def test_rows_are_mixed_among_themselves():
+    """By chance that is each process's own; a process that is alone mixes them as it does a whole batch."""
+    recipe = Recipe(steps=1, batch=6, mixup=0.5, cutmix=1.0)
+    x, y = clips(6)
+    whole, alone, *others = (Run(runs.tiny(), recipe, world=Alone(rank, size))
+                             for rank, size in ((0, 1), (0, 1), (0, 2), (0, 2), (1, 2)))
+    assert whole.step((x, y)) == alone.step(Rows(x, y, 6))
+    first, again, other = (run.step(Rows(x[:3], y[:3], 6)) for run in others)
+    assert first == again != other
+
+
+def test_a_model_without_blocks_is_not_spread():
+    with pytest.raises(ValueError, match="UnorderedFrames has no blocks .*shard.* work block by block; leave them out"):
+        World(0, 2, shard=True).wrap(unordered_motion())
+
+
 def test_whole_keeps_plain_state_as_it_is():
     tensor = torch.arange(6.0, requires_grad=True)
     state = whole({"a": [tensor, (1, None)], "b": "text"})
@@ -170,68 +230,33 @@ def test_a_step_uses_every_parameter(builder, options):
 
 # -------------------------------------------------------------------------------------------------- the command
 
-OPTIONS = ["--steps", "40", "--batch", "5", "--accumulate", "2", "--lr", "5e-3", "--set", "width=16", "heads=2",
-           "--ema", "0.9", "--device", "cpu", "--every", "5"]
-
-
-def command(*options: object) -> list[str]:
-    return [*TORCHRUN, "--max-restarts", "2", "--monitor-interval", "0.1", "-m", "videoformer_edu.training", *OPTIONS,
-            *map(str, options)]
-
-
-def workers_of(agent: int) -> list[int]:
-    """The processes that torchrun has started."""
-    found = []
-    for folder in pathlib.Path("/proc").iterdir():
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            line = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if folder.name.isdigit() and int(fields[1]) == agent and b"videoformer_edu.training" in line:
-            found.append(int(folder.name))
-    return sorted(found)
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """The command under torchrun; one of the two workers is killed when there is a checkpoint to go on from."""
-    folder = tmp_path_factory.mktemp("elastic")
-    with subprocess.Popen(command("--checkpoints", folder / "run", "--out", folder / "weights.safetensors", "--history",
-                                  folder / "history.csv", "--evaluate"),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
-        while not (folder / "run" / "step_000005.pt").exists() and agent.poll() is None:
-            time.sleep(0.01)
-        workers = workers_of(agent.pid)
-        os.kill(workers[1], signal.SIGKILL)
-        out, error = agent.communicate(timeout=300)
-    return {"folder": folder, "code": agent.returncode, "out": out, "error": error, "workers": workers}
-
-
 def losses(path: pathlib.Path) -> list[float]:
     with open(path, newline="") as file:
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.slow
-def test_a_killed_worker_is_restarted_and_training_goes_on(killed):
-    assert killed["code"] == 0, killed["error"]
-    assert len(killed["workers"]) == 2
-    assert killed["out"].count("\nruns on 2 processes on cpu, the model copied to each (DDP)") == 2, killed["out"]
-    step = int(re.search(r"going on after step (\d+) of 40", killed["out"])[1])
-    assert step in range(5, 40, 5)
-    assert sorted(os.listdir(killed["folder"] / "run")) == ["step_000035.pt", "step_000040.pt"]
+def held_out(text: str) -> dict[str, float]:
+    line = re.search(r"held out, 3 clips: loss (\d\.\d+), top1 (\d+\.\d)%\n", text)
+    return {"loss": float(line[1]), "top1": float(line[2])}
 
 
 @pytest.mark.slow
-def test_in_the_end_it_is_the_run_of_one_process(killed, tmp_path):
-    """The same command without torchrun and without a kill: the same curve, weights and accuracy."""
-    assert main([*OPTIONS, "--out", str(tmp_path / "weights.safetensors"), "--history", str(tmp_path / "h.csv")]) == 0
-    torch.testing.assert_close(losses(killed["folder"] / "history.csv"), losses(tmp_path / "h.csv"), rtol=0, atol=1e-4)
-    ours, theirs = (load_file(folder / "weights.safetensors") for folder in (killed["folder"], tmp_path))
+def test_a_killed_worker_is_restarted_and_training_goes_on(seen):
+    assert seen["out"].count("\nruns on 2 processes on cpu, the model copied to each (DDP)") == 2, seen["out"]
+    assert re.findall(r"going on after step (\d+) of 20", seen["out"]) == ["5"]
+    assert sorted(os.listdir(seen["folder"] / "run")) == ["step_000015.pt", "step_000020.pt"]
+
+
+@pytest.mark.slow
+def test_in_the_end_it_is_the_run_of_one_process(seen, on_videos, tmp_path, capsys):
+    """The same command without torchrun and without a kill: the same curve, weights and numbers on what is held out."""
+    line = [*on_videos, "--out", str(tmp_path / "weights.safetensors"), "--history", str(tmp_path / "h.csv")]
+    assert main(line) == 0
+    torch.testing.assert_close(losses(seen["folder"] / "history.csv"), losses(tmp_path / "h.csv"), rtol=0, atol=1e-4)
+    ours, theirs = (load_file(folder / "weights.safetensors") for folder in (seen["folder"], tmp_path))
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=1e-3)
-    assert re.search(r"held out, 1024 clips: loss \d\.\d+, top1 \d+\.\d%, top5", killed["out"])
+    assert held_out(seen["out"]) == pytest.approx(held_out(capsys.readouterr().out), abs=1e-3)
 
 
 @pytest.mark.slow
@@ -244,6 +269,6 @@ def test_an_error_ends_all_processes_in_time(tmp_path):
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if "error: the checkpoint" in line]
     assert sorted(line.partition("error: ")[0] for line in said) == ["", "process 1: "]
-    assert all("step 5 is of another run: it has steps 5, this run 40" in line for line in said)
+    assert all("step 5 is of another run: it has steps 5, this run 20" in line for line in said)
     assert "__main__.py" not in done.stderr, "no traceback of ours"
     assert time.monotonic() - begun < 100

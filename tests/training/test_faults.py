@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from videoformer_edu.models import vit_digits
+from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.faults import out_of_memory_explained
 from videoformer_edu.training.loop import Run, fit
 from videoformer_edu.training.recipe import Recipe
@@ -131,6 +132,19 @@ def test_a_bad_batch_is_described(inputs, labels, error, words):
     GOOD[0], (GOOD[0],), (*GOOD, GOOD[1]), {"clips": GOOD[0]}, (GOOD[0], [0, 1, 2, 1, 0])])
 def test_what_is_no_pair_of_tensors_is_refused(batch):
     with pytest.raises(TypeError, match=r"the batch of step 1 is not a pair of tensors \(inputs, labels\)"):
+        train([batch])
+
+
+@pytest.mark.parametrize(("batch", "error", "words"), [
+    (Rows(GOOD[0][:2], GOOD[1][:2], 5), ValueError,
+     "process 0 of 1 has 2 of the 5 rows of step 1; expected 5, the rows 0::1"),
+    (Rows(*GOOD, 4), ValueError, "has 5 of the 4 rows of step 1; expected 4"),
+    (Rows(GOOD[0].repeat(2, 1), GOOD[1].repeat(2), 10), ValueError, "step 1 has 10 examples, the recipe says batch=5"),
+    (Rows(GOOD[0], GOOD[1] + 1, 5), ValueError, "the labels of step 1 go from 1 to 3"),
+    (Rows(GOOD[0], None, 5), TypeError, "the batch of step 1 is not a pair of tensors"),
+])
+def test_rows_are_checked_like_a_batch(batch, error, words):
+    with pytest.raises(error, match=re.escape(words)):
         train([batch])
 
 

@@ -1,61 +1,49 @@
 """Real videos by the name of their folder or list: batches for a run, and what is held out."""
 
 import csv
+import shutil
 
-import av
-import numpy as np
 import pytest
 import torch
 
+from videoformer_edu.data.batches import BrokenVideosWarning
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.data import find_material
+from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.recipe import Recipe
 
 CLASSES = ("left", "right", "still")
 RECIPE = Recipe(batch=4, seed=3)
 
 
-def write(path, frames: int, level: int) -> None:
-    """A grey video of 24 x 32 pixels with a brighter half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as target:
-        stream = target.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
-        for frame in range(frames):
-            picture = np.full((24, 32, 3), level + 3 * frame, np.uint8)
-            picture[:, 16:] += 60
-            target.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        target.mux(stream.encode())
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("videos")
-    for label, name in enumerate(CLASSES):
-        for number in range(5):
-            write(root / name / f"{number}.mp4", 6 + number, 30 + 40 * label + number)
-    return root
-
-
 def take(source, count: int) -> list:
     return [batch for batch, _ in zip(source, range(count), strict=False)]
 
 
-def test_a_folder_is_divided_and_goes_on_from_any_step(folder):
-    material = find_material(str(folder), RECIPE, frames=3, size=16)
+def test_a_folder_is_divided_and_goes_on_from_any_step(videos):
+    material = find_material(str(videos), RECIPE, frames=3, size=16)
     assert material.classes == CLASSES
     assert material.clips + material.held_out_clips == 15 and material.held_out_clips == 3
     assert material.epoch == 3, "12 clips in batches of 4"
     whole = take(material.source(0), 7)
-    for (clips, labels), (again, same) in zip(whole[5:], take(material.source(5), 2), strict=True):
-        assert clips.shape == (4, 3, 3, 16, 16) and clips.dtype == torch.float32
+    for (clips, labels, total), (again, same, _) in zip(whole[5:], take(material.source(5), 2), strict=True):
+        assert total == 4 and clips.shape == (4, 3, 3, 16, 16) and clips.dtype == torch.float32
         assert torch.equal(clips, again) and torch.equal(labels, same)
     assert not torch.equal(whole[0][0], whole[3][0]), "another epoch has another order and other crops"
-    assert sorted(torch.cat([labels for _, labels in whole[:3]]).tolist()) == [0] * 4 + [1] * 4 + [2] * 4
+    assert sorted(torch.cat([rows.targets for rows in whole[:3]]).tolist()) == [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_what_is_held_out_is_plain_and_comes_once(folder):
-    material = find_material(str(folder), RECIPE, frames=3, size=16, flip=1.0)
+def test_one_of_several_processes_has_its_rows_alone(videos):
+    whole, *parts = (take(find_material(str(videos), RECIPE, frames=3, size=16, part=part).source(2), 2)
+                     for part in ((0, 1), (0, 3), (1, 3), (2, 3)))
+    for rank, part in enumerate(parts):
+        for rows, batch in zip(part, whole, strict=True):
+            assert isinstance(rows, Rows) and rows.total == 4 and len(rows.inputs) == (2, 1, 1)[rank]
+            assert torch.equal(rows.inputs, batch.inputs[rank::3]) and torch.equal(rows.targets, batch.targets[rank::3])
+
+
+def test_what_is_held_out_is_plain_and_comes_once(videos):
+    material = find_material(str(videos), RECIPE, frames=3, size=16, flip=1.0)
     for parts in (1, 2):
         labels = torch.cat([y for rank in range(parts) for _, y in material.held_out(rank, parts)])
         assert sorted(labels.tolist()) == [0, 1, 2]
@@ -64,35 +52,35 @@ def test_what_is_held_out_is_plain_and_comes_once(folder):
     assert (one[..., 12:].mean() - one[..., :4].mean()).item() > 0.5, "the right half is bright: never mirrored"
 
 
-def test_a_list_with_a_list_to_evaluate_on(folder):
+def test_a_list_with_a_list_to_evaluate_on(videos):
     for name, numbers in (("train.csv", (0, 1, 2)), ("val.csv", (3, 4))):
-        with open(folder / name, "w", newline="") as file:
+        with open(videos / name, "w", newline="") as file:
             table = csv.writer(file)
             table.writerow(["path", "label"])
             table.writerows([f"{label}/{number}.mp4", label] for label in CLASSES for number in numbers)
-    material = find_material(str(folder / "train.csv"), RECIPE, frames=3, size=16, held_out=folder / "val.csv")
+    material = find_material(str(videos / "train.csv"), RECIPE, frames=3, size=16, held_out=videos / "val.csv")
     assert (material.classes, material.clips, material.held_out_clips) == (CLASSES, 9, 6)
 
 
-def test_training_clips_are_cropped_and_mirrored_at_random(folder):
+def test_training_clips_are_cropped_and_mirrored_at_random(videos):
     plain, cropped, mirrored = (
-        take(find_material(str(folder), RECIPE, frames=3, size=16, least_area=area, flip=flip).source(0), 1)[0][0]
+        take(find_material(str(videos), RECIPE, frames=3, size=16, least_area=area, flip=flip).source(0), 1)[0][0]
         for area, flip in ((1.0, 0.0), (0.2, 0.0), (1.0, 1.0)))
     assert ((plain[..., -1] - plain[..., 0]).mean(dim=(1, 2, 3)) > 0.5).all(), "the right half is bright"
     assert ((mirrored[..., -1] - mirrored[..., 0]).mean(dim=(1, 2, 3)) < -0.5).all()
-    labels = take(find_material(str(folder), RECIPE, frames=3, size=16, flip=1.0).source(0), 3)
-    first = take(find_material(str(folder), RECIPE, frames=3, size=16).source(0), 3)
-    for (_, seen), (_, taken) in zip(labels, first, strict=True):
+    labels = take(find_material(str(videos), RECIPE, frames=3, size=16, flip=1.0).source(0), 3)
+    first = take(find_material(str(videos), RECIPE, frames=3, size=16).source(0), 3)
+    for (_, seen, _), (_, taken, _) in zip(labels, first, strict=True):
         assert seen.tolist() == [{0: 1, 1: 0, 2: 2}[label] for label in taken.tolist()], "left is right in a mirror"
     edges = (cropped.diff(dim=-1).mean(dim=(1, 2, 3)) > 0.05).float().argmax(dim=1)  # where the bright half begins
     assert len(set(edges.tolist())) > 1
 
 
 @pytest.mark.slow
-def test_the_command_learns_from_a_folder(folder, capsys, tmp_path, monkeypatch):
+def test_the_command_learns_from_a_folder(videos, capsys, tmp_path, monkeypatch):
     """Three greys are told apart in a few epochs; resumed in the middle, the end is the same."""
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    line = ["--data", str(folder), "--set", "width=16", "heads=2", "--batch", "4", "--epochs", "8", "--lr", "5e-3",
+    line = ["--data", str(videos), "--set", "width=16", "heads=2", "--batch", "4", "--epochs", "8", "--lr", "5e-3",
             "--size", "16", "--frames", "4", "--device", "cpu", "--evaluate", "--every", "10"]
     assert main([*line, "--checkpoints", str(tmp_path / "a"), "--out", str(tmp_path / "a.safetensors")]) == 0
     said = capsys.readouterr().out
@@ -104,20 +92,28 @@ def test_the_command_learns_from_a_folder(folder, capsys, tmp_path, monkeypatch)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
-def test_a_broken_video_is_one_line_or_skipped(folder, tmp_path, capsys, monkeypatch):
+def test_a_broken_video_is_one_line_or_skipped(videos, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     for name in ("a", "b"):
-        for number in range(4):
-            write(tmp_path / name / f"{number}.mp4", 6, 50)
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            shutil.copy(videos / "left" / "0.mp4", tmp_path / name / f"{number}.mp4")
     (tmp_path / "a" / "1.mp4").write_bytes(b"no video")
     line = ["--data", str(tmp_path), "--held-out", str(tmp_path), "--set", "width=16", "heads=2", "--batch", "4",
             "--size", "16", "--frames", "4", "--device", "cpu", "--epochs", "2"]
     assert main(line) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: video ") and "1.mp4" in said and said.count("\n") == 1
+    with pytest.warns(BrokenVideosWarning, match=r"1 of 20 videos are broken \(5.0%\): .*1.mp4.*; they were skipped"):
+        assert main([*line, "--skip-broken"]) == 0
+    assert "step     10 / 10" in capsys.readouterr().out
+    (tmp_path / "b" / "7.mp4").write_bytes(b"")
+    assert main([*line, "--skip-broken"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: 2 of 20 videos are broken (10.0%)") and said.count("\n") == 1
 
 
-def test_more_in_a_batch_than_there_are_videos(folder, capsys, monkeypatch):
+def test_more_in_a_batch_than_there_are_videos(videos, capsys, monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert main(["--data", str(folder), "--batch", "40", "--steps", "2", "--device", "cpu"]) == 1
+    assert main(["--data", str(videos), "--batch", "40", "--steps", "2", "--device", "cpu"]) == 1
     assert "error: the data set has 12 videos, less than one batch of 40" in capsys.readouterr().err

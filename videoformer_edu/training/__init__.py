@@ -18,6 +18,7 @@
 * `memory`: what a step keeps in memory, and what activation checkpointing saves of it
 
 `source(start)` yields the global batches `(inputs, labels (b,) or soft targets (b, classes))` of steps start,
-start + 1, ...; a plain iterable of batches will do for a run that never resumes. `after_step(run)` is called after
-each step, `evaluate(model) -> dict` now and then: its numbers join the history.
+start + 1, ..., or of each this process's `distributed.Rows`; a plain iterable of batches will do for a run that never
+resumes. `after_step(run)` is called after each step, `evaluate(model) -> dict` now and then: its numbers join the
+history.
 """

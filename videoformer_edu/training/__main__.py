@@ -107,7 +107,7 @@ def plan(top: argparse.ArgumentParser, options: argparse.Namespace, world: World
         return find_material(options.data, recipe, frames=frames, size=size, held_out=options.held_out,
                              workers=options.workers, least_area=options.least_area, flip=options.flip,
                              on_broken="skip" if options.skip_broken else "raise",
-                             pin_memory=world.device.type == "cuda")
+                             part=(world.rank, world.size), pin_memory=world.device.type == "cuda")
 
     try:
         recipe = Recipe(**values, **({} if options.steps is None else {"steps": options.steps}))

@@ -24,8 +24,8 @@ def blocks_of(model: nn.Module) -> dict[str, nn.Module]:
     found = {name: module for name, module in model.named_modules() if BLOCK.search(name)}
     inner = {name: module for name, module in found.items() if not any(n.startswith(f"{name}.") for n in found)}
     if not inner:
-        raise ValueError(f"{type(model).__name__} has no blocks that could be found; expected a list of modules named "
-                         "blocks, stages or layers")
+        raise ValueError(f"{type(model).__name__} has no blocks (a list of modules named blocks, stages or layers), "
+                         "and shard, checkpointing and layer_decay work block by block; leave them out")
     return inner
 
 

@@ -1,10 +1,11 @@
 """What a name on the command line stands for: the batches to train on, and what is kept for evaluation.
 
     material = find_material("motion", recipe, frames=8, size=32)
-    for inputs, labels in material.source(0): ...           # the global batch of step 0, 1, 2, ... without end
+    fit(model, material.source, recipe)                     # source(start): the batches of steps start, start + 1, ...
 
 The batch of a step depends on the seed and the step alone, so a run that was stopped can go on, and several processes
-agree on it without a word.
+agree on it without a word. Of videos each decodes its own rows only (`Rows`). Generated clips are drawn from one
+generator and cost little: every process draws the whole batch.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from videoformer_edu.data import motion
-from videoformer_edu.training.distributed import World
+from videoformer_edu.training.distributed import Rows, World
+from videoformer_edu.training.loop import Batch
 from videoformer_edu.training.recipe import Recipe
 
 EPOCH = 6400  # generated clips: drawn as they are needed, so that an epoch is a way of counting them
@@ -29,14 +31,15 @@ SUBSET = "ucf101-subset"
 
 @dataclass(frozen=True)
 class Material:
-    """Clips with labels. source(start): the global batches of steps start, start + 1, ...; held_out(rank, size): the
-    rows rank, rank + size, ... of what is kept for evaluation, in batches; clips: in one epoch; epoch: its steps."""
+    """Clips with labels. source(start): the batches of steps start, start + 1, ..., as `loop.fit` takes them;
+    held_out(rank, size): the rows rank, rank + size, ... of what is kept for evaluation, in batches; clips: in one
+    epoch; epoch: its steps."""
 
     name: str
     classes: tuple[str, ...]
     clips: int
     epoch: int
-    source: Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+    source: Callable[[int], Iterable[Batch]]
     held_out: Callable[[int, int], Iterable[tuple[Tensor, Tensor]]]
     held_out_clips: int
 
@@ -47,15 +50,16 @@ class Material:
 
 def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
                   workers: int = 0, least_area: float = 0.35, flip: float = 0.0, on_broken: str = "raise",
-                  pin_memory: bool = False) -> Material:
+                  part: tuple[int, int] = (0, 1), pin_memory: bool = False) -> Material:
     """The material that `name` stands for; clips of `frames` frames, `size` pixels high and wide.
 
     name: a task of `data.motion`, "ucf101-subset" (downloaded to data/ the first time), a folder of class folders
     or of splits, or a list (.csv, .txt). held_out: the folder or list to evaluate on; otherwise the folder's own
     val/ or test/, or a fifth of the clips, kept apart by recording.
     least_area, flip: videos are cropped at random, to this share of the frame at least (1 cuts the middle square),
-    and mirrored with this probability, where "left" in the name of a class becomes "right". Raises ValueError
-    (DatasetError) for what is not there or has no mirror image, DownloadError.
+    and mirrored with this probability, where "left" in the name of a class becomes "right".
+    part: (rank, size) of the process that trains, which decodes only its rows of each batch.
+    Raises ValueError (DatasetError) for what is not there or has no mirror image, DownloadError.
     """
     if name in motion.TASKS:
         return _generated(name, recipe, frames, size, workers)
@@ -68,9 +72,10 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
         train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored=mirrored))
     from videoformer_edu.data.batches import batches, steps_per_epoch
 
-    def source(start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return batches(train, batch=recipe.batch, seed=recipe.seed, start=start, workers=workers,
+    def source(start: int) -> Iterator[Rows]:
+        rows = batches(train, batch=recipe.batch, seed=recipe.seed, start=start, workers=workers, part=part,
                        pin_memory=pin_memory)
+        return (Rows(clips, labels, recipe.batch) for clips, labels in rows)
 
     def evaluated(rank: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         mine = kept.subset(range(rank, len(kept), size))

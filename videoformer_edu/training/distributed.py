@@ -1,8 +1,9 @@
 """Several processes that train one model: `torchrun --nproc-per-node 2 -m videoformer_edu.training ...`.
 
 Every process takes every `size`-th row of the global batch; gradients are summed over the processes, so that they make
-the step that one process would make with the whole batch. What a model sees of its own batch, and nothing else, makes
-a difference: batch normalisation (see `World.wrap`), and which units drop out.
+the step that one process would make with the whole batch. What stays inside a process, and nothing else, makes a
+difference: batch normalisation (see `World.wrap`), which units drop out, and which clips are mixed where the source
+yields `Rows`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -19,6 +21,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from videoformer_edu.training.blocks import blocks_of
+
+
+class Rows(NamedTuple):
+    """One process's rows of a global batch of `total` rows, from a source that spares it the others: `World.rows`."""
+
+    inputs: Tensor
+    targets: Tensor
+    total: int
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,13 @@ class World:
         return DistributedDataParallel(model, device_ids=gpu, gradient_as_bucket_view=True)
 
     def spread(self, model: nn.Module) -> nn.Module:
-        """With `shard`, `model` with its parameters spread over the processes, block by block, in place."""
+        """With `shard`, `model` with its parameters spread over the processes, block by block, in place.
+
+        Raises ValueError for a model without blocks, RuntimeError where torch is too old.
+        """
         if not self.shard:
             return model
+        blocks = blocks_of(model).values()
         try:
             from torch.distributed.fsdp import fully_shard
         except ImportError as error:
@@ -118,7 +132,7 @@ class World:
         from torch.distributed.device_mesh import init_device_mesh
 
         mesh = init_device_mesh(self.device.type, (self.size,))
-        for block in blocks_of(model).values():
+        for block in blocks:
             fully_shard(block, mesh=mesh)
         return fully_shard(model, mesh=mesh) or model
 

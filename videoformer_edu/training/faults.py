@@ -9,14 +9,21 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from videoformer_edu.training.distributed import Rows, World
 from videoformer_edu.training.recipe import Recipe
 
 LESS_MEMORY = ("the same batch in more parts (accumulate={more}), or a smaller one; checkpointing=True, which keeps no "
                'activations inside the blocks; precision="bf16"; shorter or smaller clips')
 
 
-def check_batch(batch: object, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
-    """The (inputs, targets) of a step, or an error in words. `step` counts from 1, as everywhere in this file."""
+def check_batch(batch: object, recipe: Recipe, step: int, world: World) -> Rows:
+    """The inputs and targets of a step, and how many rows its global batch has; or an error in words.
+
+    batch: a global batch, a pair, or the `Rows` of this process. `step` counts from 1, as everywhere in this file.
+    """
+    total = None
+    if isinstance(batch, Rows):
+        batch, total = batch[:2], batch.total
     if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(x, Tensor) for x in batch)):
         shapes = [getattr(x, "shape", type(x).__name__) for x in batch] if isinstance(batch, tuple | list) else batch
         raise TypeError(f"the batch of step {step} is not a pair of tensors (inputs, labels): {shapes}")
@@ -26,12 +33,17 @@ def check_batch(batch: object, recipe: Recipe, step: int) -> tuple[Tensor, Tenso
                         "first (data.motion.normalise)")
     if len(inputs) == 0:
         raise ValueError(f"the batch of step {step} is empty")
-    if len(inputs) > recipe.batch:
-        raise ValueError(f"the batch of step {step} has {len(inputs)} examples, the recipe says batch={recipe.batch}; "
+    if total is None:
+        total = len(inputs)
+    elif len(inputs) != (expected := len(range(world.rank, total, world.size))):
+        raise ValueError(f"process {world.rank} of {world.size} has {len(inputs)} of the {total} rows of step {step}; "
+                         f"expected {expected}, the rows {world.rank}::{world.size}")
+    if total > recipe.batch:
+        raise ValueError(f"the batch of step {step} has {total} examples, the recipe says batch={recipe.batch}; "
                          "the source yields global batches, so let the two agree")
     if len(targets) != len(inputs):
         raise ValueError(f"step {step} has {len(inputs)} inputs and {len(targets)} targets; expected one for each")
-    return inputs, targets
+    return Rows(inputs, targets, total)
 
 
 def check_targets(targets: Tensor, classes: int, step: int) -> None:

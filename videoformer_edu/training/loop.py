@@ -15,12 +15,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from videoformer_edu.data.mixing import mix
 from videoformer_edu.training import faults
 from videoformer_edu.training.blocks import checkpoint_blocks, keep_activations
-from videoformer_edu.training.distributed import World, gradients_summed, whole
+from videoformer_edu.training.distributed import Rows, World, gradients_summed, whole
 from videoformer_edu.training.history import History
 from videoformer_edu.training.progress import step_bar
 from videoformer_edu.training.recipe import Recipe, make_optimiser, make_schedule
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor] | Rows
 Source = Callable[[int], Iterable[Batch]] | Iterable[Batch]
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -73,16 +73,20 @@ class Run:
     def step(self, batch: Batch) -> float:
         """One step on a global batch, of which each process takes its rows; -> the loss, before the step.
 
-        Raises what `training.faults` describes; the weights then are those of the step before.
+        A process that has no other rows than its own passes them as `Rows`. Raises what `training.faults` describes;
+        the weights then are those of the step before.
         """
         number, rate = self.done + 1, self.optimiser.param_groups[-1]["lr"]
-        inputs, targets = faults.check_batch(batch, self.recipe, number)
-        self.world.check_batch(len(inputs))
-        inputs, targets = self._mixed(inputs, targets, number)
+        inputs, targets, total = faults.check_batch(batch, self.recipe, number, self.world)
+        self.world.check_batch(total)
+        if isinstance(batch, Rows):
+            inputs, targets = self._mixed(inputs, targets, number, self.world.rank)
+        else:
+            inputs, targets = (self.world.rows(x) for x in self._mixed(inputs, targets, number))
         self.module.train()
         self.optimiser.zero_grad(set_to_none=True)
         with faults.out_of_memory_explained(self.recipe, number, self.world.size):
-            loss = self._gradients(self.world.rows(inputs), self.world.rows(targets), len(inputs))
+            loss = self._gradients(inputs, targets, total)
             self.scaler.unscale_(self.optimiser)  # before clipping: the bound is meant for the true gradient
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip or torch.inf)
             loss, norm = self.world.total(loss).item(), whole(norm).item()  # the one wait for the device
@@ -97,14 +101,14 @@ class Run:
         self.history.add(step=number, loss=loss, lr=rate)
         return loss
 
-    def _mixed(self, inputs: Tensor, targets: Tensor, number: int) -> Batch:
-        """Checked, and mixed if the recipe says so, by chance that depends on the seed and the step alone."""
+    def _mixed(self, inputs: Tensor, targets: Tensor, number: int, rank: int = 0) -> tuple[Tensor, Tensor]:
+        """Checked, and mixed if the recipe says so, by chance that depends on the seed, the step and `rank` alone."""
         if self.classes is None:
             return inputs, targets
         faults.check_targets(targets, self.classes, number)
         if not (self.recipe.mixup or self.recipe.cutmix):
             return inputs, targets
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1000003 + number)
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1000003 + number + 10**8 * rank)
         return mix(inputs, targets, classes=self.classes, mixup=self.recipe.mixup, cutmix=self.recipe.cutmix,
                    generator=generator)
 
@@ -163,7 +167,8 @@ def fit(model: nn.Module, source: Source, recipe: Recipe, *, device: torch.devic
 
     source(start) yields the global batches of steps start, start + 1, ... (from 0): inputs and integer labels `(b,)` or
     soft targets `(b, classes)`. Because the batch of a step depends on the step alone, a run that was stopped goes on
-    where it was. A plain iterable of batches is taken, too, for a run from its beginning.
+    where it was. A plain iterable of batches is taken, too, for a run from its beginning. In one of several processes
+    the source may yield this process's `Rows` alone; MixUp and CutMix then find partners among these.
 
     loss: see `Run`. evaluate(model) -> numbers by name, which join the history, every `evaluate_every` steps (default:
     ten times in a run) and after the last. It sees the moving average where the recipe keeps one; that is also what

@@ -111,6 +111,11 @@ def test_a_broken_video_is_one_line_or_skipped(videos, tmp_path, capsys, monkeyp
     assert main([*line, "--skip-broken"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: 2 of 20 videos are broken (10.0%)") and said.count("\n") == 1
+    with pytest.warns(BrokenVideosWarning, match="2 of 20 videos are broken"):
+        assert main([*line, "--skip-broken", "0.1"]) == 0
+    with pytest.raises(SystemExit):
+        main([*line, "--skip-broken", "1.5"])
+    assert "expected a share of the files from 0 to below 1" in capsys.readouterr().err
 
 
 def test_more_in_a_batch_than_there_are_videos(videos, capsys, monkeypatch):

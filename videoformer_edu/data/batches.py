@@ -142,11 +142,12 @@ def _watched(dataset: Videos, loader: DataLoader, start: int, per_epoch: int) ->
     for step, (clips, labels, broken) in enumerate(loader, start):
         for index, reason in broken.items():
             if dataset.on_broken == "raise":
-                raise BrokenVideo(f'{reason}. Mend or remove the file, or pass on_broken="skip" to go on without it')
+                raise BrokenVideo(f'{reason}. Mend or remove the file, or go on without it: on_broken="skip", or '
+                                  "--skip-broken on the command line")
             dataset.broken[str(dataset.paths[index])] = reason
         if len(dataset.broken) > dataset.max_broken * len(dataset):
             raise TooManyBroken(f"{summary(dataset)}, more than max_broken = {dataset.max_broken:g}; "
-                                "is the data set complete? Otherwise raise max_broken")
+                                "is the data set complete? Otherwise raise max_broken, or say --skip-broken SHARE")
         if dataset.broken and (step + 1) % per_epoch == 0:
             warnings.warn(f"{summary(dataset)}; they were skipped", BrokenVideosWarning, stacklevel=2)
         if labels is not None:

@@ -152,9 +152,9 @@ def clip_info(path: str | os.PathLike) -> ClipInfo:
     return ClipInfo(frames, height, width, fps)
 
 
-def to_pixels(frame) -> np.ndarray:
+def to_pixels(frame, converter) -> np.ndarray:
     """One decoded frame as RGB uint8 `(h, w, 3)`, turned upright as its rotation mark asks."""
-    pixels = frame.to_ndarray(format="rgb24")
+    pixels = converter.reformat(frame, format="rgb24").to_ndarray()
     quarters = round(frame.rotation / 90)  # degrees counter-clockwise, written by phones that were held upright
     return np.ascontiguousarray(np.rot90(pixels, quarters))
 
@@ -174,7 +174,7 @@ def decode_frames(path: str | os.PathLike, indices: Sequence[int]) -> Tensor:
         raise ValueError(f"indices are {indices}; expected at least one, all counted from 0")
     av = import_av()
     wanted, last = set(indices), max(indices)
-    kept, shown = {}, 0
+    kept, shown, converter = {}, 0, av.video.reformatter.VideoReformatter()  # one for all frames: setting it up is slow
     container, stream = open_video(path)
     with container:
         try:
@@ -182,7 +182,7 @@ def decode_frames(path: str | os.PathLike, indices: Sequence[int]) -> Tensor:
                 if frame.is_corrupt:
                     raise DamagedClip(f"{path} is damaged: frame {shown} is corrupt; copy or download it again")
                 if shown in wanted:
-                    kept[shown] = to_pixels(frame)
+                    kept[shown] = to_pixels(frame, converter)
                 shown += 1
                 if shown > last:
                     break

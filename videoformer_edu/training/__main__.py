@@ -106,7 +106,7 @@ def plan(top: argparse.ArgumentParser, options: argparse.Namespace, world: World
     def material_of(recipe: Recipe) -> Material:
         return find_material(options.data, recipe, frames=frames, size=size, held_out=options.held_out,
                              workers=options.workers, least_area=options.least_area, flip=options.flip,
-                             on_broken="skip" if options.skip_broken else "raise",
+                             skip_broken=options.skip_broken,
                              part=(world.rank, world.size), pin_memory=world.device.type == "cuda")
 
     try:

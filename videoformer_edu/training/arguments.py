@@ -78,7 +78,8 @@ docs/training.md has more: several machines, what a checkpoint holds, what to do
                       help="of a video's frame in a random crop; 1 takes the middle square (default %(default)s)")
     data.add_argument("--flip", type=float, default=0.0, metavar="P",
                       help="probability of mirroring a video; classes named left and right change places (default 0)")
-    data.add_argument("--skip-broken", action="store_true", help="go on without videos that cannot be read, up to 5%%")
+    data.add_argument("--skip-broken", nargs="?", type=float, const=0.05, metavar="SHARE",
+                      help="go on without videos that cannot be read, up to this share of all (0.05 if none is given)")
     data.add_argument("--workers", type=int, default=0, metavar="N",
                       help="processes that prepare batches ahead, for each training process (default 0)")
 

@@ -49,7 +49,7 @@ class Material:
 
 
 def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
-                  workers: int = 0, least_area: float = 0.35, flip: float = 0.0, on_broken: str = "raise",
+                  workers: int = 0, least_area: float = 0.35, flip: float = 0.0, skip_broken: float | None = None,
                   part: tuple[int, int] = (0, 1), pin_memory: bool = False) -> Material:
     """The material that `name` stands for; clips of `frames` frames, `size` pixels high and wide.
 
@@ -58,12 +58,15 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
     val/ or test/, or a fifth of the clips, kept apart by recording.
     least_area, flip: videos are cropped at random, to this share of the frame at least (1 cuts the middle square),
     and mirrored with this probability, where "left" in the name of a class becomes "right".
+    skip_broken: the share of the videos that may be broken and are then passed over; None stops at the first one.
     part: (rank, size) of the process that trains, which decodes only its rows of each batch.
     Raises ValueError (DatasetError) for what is not there or has no mirror image, DownloadError.
     """
     if name in motion.TASKS:
         return _generated(name, recipe, frames, size, workers)
-    videos = dict(frames=frames, size=size, on_broken=on_broken)
+    videos = dict(frames=frames, size=size)
+    if skip_broken is not None:
+        videos |= dict(on_broken="skip", max_broken=skip_broken)
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
     if least_area < 1 or flip:
         from videoformer_edu.data.transforms import Augment, mirrored_names

@@ -10,17 +10,16 @@ from videoformer_edu.cost import count_macs
 from videoformer_edu.models import SparseTransformer, sparse_motion
 from videoformer_edu.tokens import Grid
 
-SMALL = dict(frames=5, image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7, mlp_ratio=2.0,
+SMALL = dict(frames=10, image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7, mlp_ratio=2.0,
              init="from_scratch")
 
 
 def test_a_model_is_blocks_of_dense_attention_under_its_pattern():
     pattern = SparseSpaceTime(window=3, stride=3)
-    model, video = SparseTransformer(pattern=pattern, **SMALL).eval(), torch.randn(2, 3, 5, 12, 12)
+    model, video = SparseTransformer(pattern=pattern, **SMALL).eval(), torch.randn(2, 3, 10, 12, 12)
     grid = Grid(5, 3, 3)
-    patches = model.patch_embed.proj(video.transpose(1, 2).flatten(0, 1)).flatten(2).transpose(1, 2)  # (b t, n, d)
-    x = patches.unflatten(0, (2, 5)) + model.space_positions.table + model.time_positions.table[:, None]
-    x = x.flatten(1, 2)
+    tubelets = model.tubelet_embed.proj(video).flatten(3).permute(0, 2, 3, 1)  # (b, t, n, d)
+    x = (tubelets + model.space_positions.table + model.time_positions.table[:, None]).flatten(1, 2)
     for block in model.blocks:
         x = x + dense_attention(block.attention, block.attention_norm(x), pattern, grid)
         x = x + block.mlp(block.mlp_norm(x))
@@ -39,15 +38,20 @@ def test_what_no_path_connects_has_no_gradient():
 
 
 def test_the_cost_follows_the_keys_of_a_token():
-    """16 of its own frame, 3 near ones and 4 every fourth are gathered, not 256."""
+    """16 of its own step, 3 near ones and 2 every fourth are gathered, not 128."""
     full, sparse = (count_macs(sparse_motion(pattern=p, frames=16), 1, 3, 16, 32, 32) for p in (Full(), None))
-    depth, width, tokens = 2, 64, 16 * 16
-    assert full - sparse == depth * 2 * width * tokens * (tokens - (16 + 3 + 4))
+    depth, width, tokens = 2, 64, 8 * 16
+    assert full - sparse == depth * 2 * width * tokens * (tokens - (16 + 3 + 2))
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 7, 16, 20), (3, 3, 2, 12, 8)])
+@pytest.mark.parametrize("shape", [(1, 3, 14, 16, 20), (3, 3, 2, 12, 8)])
 def test_other_clips_are_accepted(shape):
     assert SparseTransformer(**SMALL)(torch.randn(shape)).shape == (shape[0], 7)
+
+
+def test_tubelets_must_divide_the_frames():
+    with pytest.raises(ValueError, match="tubelet_size 3 must divide frames 10"):
+        SparseTransformer(**{**SMALL, "tubelet_size": 3})
 
 
 def test_every_parameter_learns():

@@ -135,8 +135,8 @@ FAMILIES = {  # class -> (out, in)
         ("patch_embed.proj.weight", *within("blocks.#", BLOCK_IN), *within("blocks.#", FACTORISED_IN),
          "blocks.#.temporal_projection.weight", *LAST_IN)),
     "SparseTransformer": (
-        ("{space,time}_positions.table", "patch_embed.proj.bias", *within("blocks.#", BLOCK_OUT), *LAST_OUT),
-        ("patch_embed.proj.weight", *within("blocks.#", BLOCK_IN), *LAST_IN)),
+        ("{space,time}_positions.table", "tubelet_embed.proj.bias", *within("blocks.#", BLOCK_OUT), *LAST_OUT),
+        ("tubelet_embed.proj.weight", *within("blocks.#", BLOCK_IN), *LAST_IN)),
     "ViViT": (
         ("tubelet_embed.proj.bias", *within("{encoder,spatial_encoder,temporal_encoder}", (
             "cls", "positions.table", "norm.{weight,bias}", *within("blocks.#", BLOCK_OUT),

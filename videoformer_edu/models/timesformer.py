@@ -14,13 +14,13 @@ from videoformer_edu.attention.divided import SpatialAttention, TemporalAttentio
 from videoformer_edu.attention.patterns import Full, Spatial
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions, sincos_patches
+from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions, TubeletEmbed, sincos_patches
 
 ATTENTIONS = ("divided", "joint", "space_only")
 
 
 @torch.no_grad()
-def start_from_scratch(patches: PatchEmbed, places: SpacePositions, times: TimePositions | None, *,
+def start_from_scratch(patches: PatchEmbed | TubeletEmbed, places: SpacePositions, times: TimePositions | None, *,
                        where: float = 1.0, when: float = 2.0) -> None:
     """What a small model has to see from the first step on: what is there (rms about 1), where and when it is.
 

@@ -332,7 +332,7 @@ print("the misread tube lights up in frames", misread(tube).nonzero()[:, 0].uniq
 # A clip played backwards has the same frames and the opposite label, so a model that sees frames **as a set** can know
 # the axis of the motion but never the way along it: 50 % is its exact ceiling.
 #
-# Three small models were trained on it. The recipe and all numbers are in `pretrained/weights/RESULTS.md`.
+# Small models were trained on it. The recipes and all numbers are in `docs/experiments.md`.
 #
 # > **Predict.** Space-only averages its frames' features. What is the best it can reach: 12.5 %, 50 % or 100 %? And
 # > joint
@@ -353,7 +353,7 @@ print({kind: f"{100 * share:.0f} %" for kind, share in accuracy.items()})
 for name, result in small_results().items():
     if "motion" in name:
         steps, runs = result["recipe"]["steps"], [f"{run['accuracy']:.1%}" for run in result["runs"]]
-        print(f"on record: {name.removeprefix('timesformer_motion_'):<11}{steps} steps, seeds", *runs)
+        print(f"on record: {name.removeprefix('timesformer_motion_'):<17}{steps} steps, seeds", *runs)
 
 # %%
 shown = {kind.replace("_", " "): table for kind, table in tables.items()}
@@ -362,8 +362,8 @@ show(confusion_matrices(shown, list(DIRECTIONS)),
      "the diagonal, the axis is read and the way along it is guessed. Divided: a clean diagonal.",
      caption="Rows: how the digit moves. Columns: what the model says. In per cent of the row.")
 axis = (answers["joint"] // 2 == direction // 2).float().mean().item()
-print("joint knows the axis of more than 9 in 10 clips:", axis > 0.9)
-assert accuracy["space_only"] < 0.55 and 0.4 < accuracy["joint"] < 0.65 and accuracy["divided"] > 0.95
+print("joint knows the axis of more than 3 in 4 clips:", axis > 0.75)
+assert accuracy["space_only"] < 0.55 and 0.3 < accuracy["joint"] < 0.6 and accuracy["divided"] > 0.95
 with torch.no_grad():  # and played backwards?
     backwards = models["divided"](clips.flip(2)).argmax(1)
 opposite = (backwards == direction ^ 1).float().mean().item()
@@ -375,11 +375,29 @@ assert opposite > 0.95
 # Its ceiling is 50 %, and it stays at chance, because each frame votes alone and the votes are averaged: the axis shows
 # in how the places of *two* frames relate, and no vote knows two frames.
 #
-# **Joint** is the surprise. It sees all that divided sees, and it had 6,000 steps against 1,600; after 1,600 it stood
-# at 35 %. It read the axis and never found the sign: the 2 x 2 blocks are guesses between a direction and its opposite,
-# which is what a *set* of frames allows. This is no proof that it cannot. It is what this recipe gives with this small
-# model. Divided attention is told which tokens share a place; joint attention has to find that among 128 keys, from
-# positions that are added up with everything else. What helps it along is a matter for lesson 08.
+# **Joint** is the surprise. It sees all that divided sees, and it had four times the steps. It reads the axis of
+# most clips and never the sign: the 2 x 2 blocks are guesses between a direction and its opposite, which is what a
+# *set* of frames allows. Is it that joint attention *cannot* do it, or that it did not *find* it?
+#
+# > **Predict.** Divided attention is a joint attention that may not look everywhere. Suppose that joint attention had to
+# > pay for each look outside a patch's own tube while it learns, and that the price then fell to nothing. Would it
+# > keep what it had learnt, once every look is free?
+
+# %%
+taught = load_small("timesformer_motion_joint_time_first")  # trained so; the price was gone after two thirds of the steps
+plain = models["joint"]
+assert type(taught) is type(plain) and taught.attention == plain.attention == "joint"
+assert [p.shape for p in taught.parameters()] == [p.shape for p in plain.parameters()]
+with torch.no_grad():
+    answer = taught(clips).argmax(1)
+print(f"joint, time first: {(answer == direction).float().mean().item():.0%}")
+assert (answer == direction).float().mean() > 0.9
+
+# %% [markdown]
+# The same class, the same number of parameters, no mask and no price left: joint attention **can** do it. From scratch
+# it does not find the way, because the axis is easy to read and the sign needs two things at once: to single out one's
+# own place among 128 keys, and to tell earlier from later. Divided attention is given the first. So when a model does
+# not learn, ask which of the two it is: the model, or its training. Lesson 08 is about the second.
 #
 # ## 7 · What it looks at
 #

@@ -69,6 +69,6 @@ def test_the_catalogue_is_sound():
 
 
 def test_the_names_that_lessons_use_are_there():
-    lessons = {"vit_digits", *(f"timesformer_motion_{kind}" for kind in ("divided", "joint", "joint_1600",
+    lessons = {"vit_digits", *(f"timesformer_motion_{kind}" for kind in ("divided", "joint", "joint_time_first",
                                                                         "space_only"))}
     assert lessons <= EXPERIMENTS.keys()

@@ -358,8 +358,8 @@ for name, result in small_results().items():
 # %%
 shown = {kind.replace("_", " "): table for kind, table in tables.items()}
 show(confusion_matrices(shown, list(DIRECTIONS)),
-     alt="Three 8 by 8 tables. Space only: one column, the same answer to every clip. Joint: 2 by 2 blocks on "
-     "the diagonal, the axis is read and the way along it is guessed. Divided: a clean diagonal.",
+     alt="Three 8 by 8 tables. Space only: one column, the same answer to every clip. Joint: mostly 2 by 2 blocks "
+     "on the diagonal, the axis is read and the way along it is guessed. Divided: a clean diagonal.",
      caption="Rows: how the digit moves. Columns: what the model says. In per cent of the row.")
 axis = (answers["joint"] // 2 == direction // 2).float().mean().item()
 print("joint knows the axis of more than 3 in 4 clips:", axis > 0.75)
@@ -472,30 +472,30 @@ attention_explorer(
         "of frame 4 through block 1, along time and then across space.")
 
 # %% [markdown]
-# **Read maps with care.** In block 1, head 1 gives more than half of its temporal attention to one frame, whatever the
-# clip shows. Is that frame so important?
+# **Read maps with care.** In block 1, head 1 gives more than half of its temporal attention to two of the eight frames,
+# whatever the clip shows. Are those two so important?
 #
-# > **Predict.** Overwrite one frame with its neighbour and ask the model again. How much accuracy is lost if it is the
-# > favourite frame, and how much if it is another?
+# > **Predict.** Overwrite one frame with its neighbour and ask the model again. How much accuracy is lost if it is one
+# > of the favourites, and how much if it is another?
 
 # %%
 mass = many["blocks.0.temporal_attention"].probabilities[:, :, 0].mean(dim=(0, 1, 2))  # head 1: (t,)
-favourite = int(mass.argmax())
+favourites = sorted(mass.topk(2).indices.tolist())
 lost = []
 with torch.no_grad():
     for t in range(8):
         changed = clips.clone()
         changed[:, :, t] = clips[:, :, t - 1 if t else 1]
         lost.append(accuracy["divided"] - (model(changed).argmax(1) == direction).float().mean().item())
-print(f"head 1 looks most at frame {favourite}, with over half of its attention: {bool(mass.max() > 0.5)}")
+print(f"head 1 looks most at frames {favourites}, with over half of its attention: {bool(mass[favourites].sum() > 0.5)}")
 print("any frame overwritten costs less than 3 points:", max(lost) < 0.03)
-assert max(lost) < 0.03 and mass.max() > 0.5
+assert max(lost) < 0.03 and mass[favourites].sum() > 0.5
 
 # %% [markdown]
 # Next to nothing, for any frame. A map says where values are *taken from*. It does not say what they are used for, nor
 # what would happen without them: other heads and other frames know the same. Maps raise questions; interventions such
-# as this one answer them. And the picture depends on the seed: another run of the same training may favour another
-# frame. Do not expect the diagonal band that drawings of temporal attention like to show.
+# as this one answer them. And the picture depends on the seed: another run of the same training may favour
+# other frames. Do not expect the diagonal band that drawings of temporal attention like to show.
 #
 # ## 8 · What does it cost?
 #

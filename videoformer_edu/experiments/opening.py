@@ -23,7 +23,7 @@ from videoformer_edu.tokens import Grid
 from videoformer_edu.training.loop import Run
 
 PRICE = 5.0  # e**5 = 148: the eight tokens of a tube outweigh the 121 outside, ten to one
-BEGIN, END = 0.2, 0.65  # the shares of the steps at which the price begins to fall and has come to zero
+BEGIN, END = 0.3, 0.65  # the shares of the steps at which the price begins to fall and has come to zero
 
 
 class PricedAttention(MultiHeadAttention):

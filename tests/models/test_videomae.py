@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from videoformer_edu.attention import record_attention
 from videoformer_edu.cost import count_macs, count_parameters
@@ -236,3 +237,18 @@ def test_errors():
         classifier(tubelet_size=4)
     with pytest.raises(ValueError, match='init must be "published" or "from_scratch"'):
         classifier(init="zero")
+
+
+def test_pixels_as_they_are_can_be_painted():
+    video = torch.randn(2, 3, 4, 8, 12)
+    target = tubelet_targets(video, (2, 4, 4), None)
+    for t, h, w in ((0, 0, 0), (1, 1, 2)):
+        box = video[1, :, 2 * t:2 * t + 2, 4 * h:4 * h + 4, 4 * w:4 * w + 4]  # (c, 2, 4, 4)
+        assert torch.equal(target[1, (t * 2 + h) * 3 + w], box.permute(1, 2, 3, 0).flatten())
+    model = videomae_pretraining_motion()
+    clip, mask = torch.randn(2, 3, 8, 32, 32), tube_mask(model.encoder.grid, 0.5, batch=2)
+    with torch.no_grad():
+        painted = model(clip, mask)
+        assert not model.standardised
+        expected = F.mse_loss(painted, tubelet_targets(clip, (2, 8, 8), None)[mask].view_as(painted))
+        torch.testing.assert_close(model.loss(clip, mask), expected)

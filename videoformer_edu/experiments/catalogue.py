@@ -143,8 +143,8 @@ LENGTH = tuple(
 LABELS = (64, 256, 1024)
 VIDEOMAE = Experiment(
     "videomae_pretraining", "VideoMAE, painting hidden tubelets", "videomae_pretraining_motion", ("pretraining",),
-    material=Material(hidden=0.75), recipe=steps(4000, batch=32), seeds=(0,), ships=True,
-    note="Looks at no label. Its number is the mean squared error of the hidden pixels; painting the mean gives 1.")
+    material=Material(hidden=0.5), recipe=steps(3000, batch=32), seeds=(0,), ships=True,
+    note="Looks at no label. Its number is the mean squared error of the hidden pixels.")
 PRETRAINING = (
     VIDEOMAE,
     *(Experiment(f"videomae_{clips}_labels", f"pretrained, {clips} labels", "videomae_motion", ("pretraining",),

@@ -175,7 +175,7 @@ class VideoMAEPretraining(nn.Module):
                  width: int = 768, depth: int = 12, heads: int = 12, decoder_width: int = 384, decoder_depth: int = 4,
                  decoder_heads: int = 6, mlp_ratio: float = 4.0, decoder_mlp_ratio: float = 4.0, channels: int = 3,
                  drop_path: float = 0.0, eps: float = EPS, last_eps: float | None = None,
-                 pixel_std: tuple[float, ...] = IMAGENET_STD, init: str = "published"):
+                 pixel_std: tuple[float, ...] = IMAGENET_STD, standardised: bool = True, init: str = "published"):
         super().__init__()
         if len(pixel_std) != channels:
             raise ValueError(f"pixel_std has {len(pixel_std)} values for {channels} channels; "
@@ -197,6 +197,7 @@ class VideoMAEPretraining(nn.Module):
         self.decoder_norm = nn.LayerNorm(decoder_width, eps=eps if last_eps is None else last_eps)
         self.head = nn.Linear(decoder_width, channels * tubelet_size * patch_size**2)
         self.register_buffer("pixel_std", torch.tensor(pixel_std), persistent=False)
+        self.standardised = standardised
         initialise(self, init)
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:
@@ -206,7 +207,7 @@ class VideoMAEPretraining(nn.Module):
     def loss(self, video: Tensor, mask: Tensor) -> Tensor:
         """Mean squared error over the pixels of the hidden tubelets alone."""
         visible, hidden = self._split(video, mask)
-        target = take(tubelet_targets(video, self.tubelet, self.pixel_std), hidden)
+        target = take(tubelet_targets(video, self.tubelet, self.pixel_std if self.standardised else None), hidden)
         return F.mse_loss(self.paint(video, visible, hidden), target)
 
     def paint(self, video: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
@@ -239,15 +240,18 @@ def split_mask(mask: Tensor) -> tuple[Tensor, Tensor]:
     return order[:, : -int(counts[0])], order[:, -int(counts[0]):]
 
 
-def tubelet_targets(video: Tensor, tubelet: tuple[int, int, int], pixel_std: Tensor) -> Tensor:
+def tubelet_targets(video: Tensor, tubelet: tuple[int, int, int], pixel_std: Tensor | None) -> Tensor:
     """`(b, c, t, h, w)` -> `(b, l, p0*p1*p2*c)`: each tubelet's pixels, standardised within it, channel by channel.
 
     So the model paints contrast, not brightness. As published: unbiased variance, 1e-6 added to the deviation of
     pixels between 0 and 1, which is why the division by `pixel_std` has to be taken back (its shift cancels).
+    With `pixel_std=None` the pixels stay as the model gets them.
     """
     p0, p1, p2 = tubelet
-    pixels = video * pixel_std.to(video).view(-1, 1, 1, 1)
-    pixels = rearrange(pixels, "b c (t p0) (h p1) (w p2) -> b (t h w) (p0 p1 p2) c", p0=p0, p1=p1, p2=p2)
+    pixels = rearrange(video, "b c (t p0) (h p1) (w p2) -> b (t h w) (p0 p1 p2) c", p0=p0, p1=p1, p2=p2)
+    if pixel_std is None:
+        return rearrange(pixels, "b l p c -> b l (p c)")
+    pixels = pixels * pixel_std.to(video)
     pixels = (pixels - pixels.mean(dim=2, keepdim=True)) / (pixels.std(dim=2, keepdim=True) + 1e-6)
     return rearrange(pixels, "b l p c -> b l (p c)")
 
@@ -267,10 +271,12 @@ def videomae_motion(**changes) -> VideoMAE:
 
 
 def videomae_pretraining_motion(**changes) -> VideoMAEPretraining:
-    """Pretraining for `videomae_motion`."""
+    """Pretraining for `videomae_motion`: it paints pixels as they are, because standardising the tubelets of a plain,
+    slightly noisy background makes noise the larger part of what there is to paint."""
     return VideoMAEPretraining(**{**dict(
         frames=8, image_size=32, tubelet_size=2, patch_size=8, width=64, depth=3, heads=4, decoder_width=32,
-        decoder_depth=1, decoder_heads=2, mlp_ratio=2.0, decoder_mlp_ratio=2.0, init="from_scratch"), **changes})
+        decoder_depth=1, decoder_heads=2, mlp_ratio=2.0, decoder_mlp_ratio=2.0, standardised=False,
+        init="from_scratch"), **changes})
 
 
 def videomae_small(**changes) -> VideoMAE:

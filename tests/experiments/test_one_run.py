@@ -25,7 +25,7 @@ KINDS = {
     "divided_2_frames": {"accuracy", "axis", "sign", "confusion"},
     "timesformer_motion_divided": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
     "videomae_pretraining": {"painting_loss"},
-    "joint_time_first": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
+    "timesformer_motion_joint_time_first": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
 }
 ALWAYS = {"seed", "seconds", "clock", "curve", "steps_to", "parameters", "macs", "validation"}
 

@@ -113,7 +113,7 @@ def test_the_page_says_what_the_results_say(made):
     page = markdown(results)
     assert ("| **`c3d`** | C3D | 1,234 | 5.6 M | 400 x 16 | 2 | 62.5 (50.0 – 75.0) | 75.0 | 62.5 | 400 (1 of 2) | 10 |"
             in page)
-    assert "| 4000 x 32 | 1 | error 0.750 | – | – | – | 10 |" in page
+    assert "| 3000 x 32 | 1 | error 0.750 | – | – | – | 10 |" in page
     assert "| `c3d` | 25.0 | 50.0 | 75.0 | 100.0 |" in page
     assert "| `c3d` | a.spatial | 0.90 0.80 | 0.85 | 0.20 | 0.70 | 0.10 |" in page
     assert "a.temporal" not in page

@@ -150,7 +150,7 @@ def test_bad_arguments_are_refused_at_the_call(settings, error, message):
 def test_a_broken_file_stops_with_its_name():
     dataset = Numbers(8, broken=[5])
     with pytest.raises(BrokenVideo, match=r"video 5 cannot be read: 5.mp4: it is a test\. Mend or remove the file, or "
-                                          r'pass on_broken="skip"'):
+                                          r'go on without it: on_broken="skip"'):
         first(2, dataset, batch=4, seed=0)
     assert dataset.broken == {}
 

@@ -47,11 +47,11 @@ JOINT = Experiment(
     f"{TIMESFORMER}_joint", "joint attention, from scratch", TIMESFORMER, ("architectures",),
     dict(attention="joint"), recipe=steps(4000), ships=True,
     note="Four times the steps of divided attention. It reads the axis, which a set of frames tells, and stays there. "
-         "Trials on validation clips that did not mend it (one seed, 1,600 steps): queries equal to keys at the start "
-         "(axis 78 %, sign a guess), positions as sines or one for each place and time, four blocks, one head, batches "
-         "of 64, weights of an image model (the axis after 200 steps, the sign never). A first block that starts by "
-         "looking at its own place, with 97 % of its attention, forgets to within the 1,600 steps: nothing holds it "
-         "there before time is understood.")
+         "Trials on validation clips that did not mend it (one seed, up to 1,600 steps): queries equal to keys at the "
+         "start (axis 78 %, sign a guess), positions as sines or one for each place and time, four blocks, one head, "
+         "batches of 64, weights of an image model (the axis after 200 steps, the sign never). A first block that "
+         "starts by looking at its own place, with 97 % of its attention, forgets to within the 1,600 steps: nothing "
+         "holds it there before time is understood.")
 JOINT_TIME_FIRST = Experiment(
     f"{TIMESFORMER}_joint_time_first", "joint attention, time first", TIMESFORMER, ("architectures",),
     dict(attention="joint"), recipe=steps(5200), prepare=("time_first",), ships=True,

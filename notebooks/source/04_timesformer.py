@@ -241,8 +241,7 @@ print({name: round(value, 2) for name, value in zip(names, update[1:].tolist(), 
 #
 # > **The paper says, the code does.** In the paper's equation for temporal attention, CLS is among the keys. In the
 # > published code it is not. The published weights were trained with the code, so this course follows the code.
-
-# %% [markdown]
+#
 # ## 4 · The block, whole
 #
 # Three parts, three norms, three residuals. Between the temporal attention and its residual stands one more linear map,
@@ -379,12 +378,12 @@ assert opposite > 0.95
 # most clips and never the sign: the 2 x 2 blocks are guesses between a direction and its opposite, which is what a
 # *set* of frames allows. Is it that joint attention *cannot* do it, or that it did not *find* it?
 #
-# > **Predict.** Divided attention is a joint attention that may not look everywhere. Suppose that joint attention had to
-# > pay for each look outside a patch's own tube while it learns, and that the price then fell to nothing. Would it
+# > **Predict.** Divided attention is a joint attention that may not look everywhere. Suppose that joint attention had
+# > to pay for each look outside a patch's own tube while it learns, and that the price then fell to nothing. Would it
 # > keep what it had learnt, once every look is free?
 
 # %%
-taught = load_small("timesformer_motion_joint_time_first")  # trained so; the price was gone after two thirds of the steps
+taught = load_small("timesformer_motion_joint_time_first")  # trained so; two thirds on, the price was gone
 plain = models["joint"]
 assert type(taught) is type(plain) and taught.attention == plain.attention == "joint"
 assert [p.shape for p in taught.parameters()] == [p.shape for p in plain.parameters()]
@@ -487,9 +486,10 @@ with torch.no_grad():
         changed = clips.clone()
         changed[:, :, t] = clips[:, :, t - 1 if t else 1]
         lost.append(accuracy["divided"] - (model(changed).argmax(1) == direction).float().mean().item())
-print(f"head 1 looks most at frames {favourites}, with over half of its attention: {bool(mass[favourites].sum() > 0.5)}")
+over_half = bool(mass[favourites].sum() > 0.5)
+print(f"head 1 looks most at frames {favourites}, with over half of its attention: {over_half}")
 print("any frame overwritten costs less than 3 points:", max(lost) < 0.03)
-assert max(lost) < 0.03 and mass[favourites].sum() > 0.5
+assert max(lost) < 0.03 and over_half
 
 # %% [markdown]
 # Next to nothing, for any frame. A map says where values are *taken from*. It does not say what they are used for, nor

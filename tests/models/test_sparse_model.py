@@ -58,3 +58,8 @@ def test_every_parameter_learns():
     model = sparse_motion()
     model(torch.randn(2, 3, 8, 32, 32)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_the_small_model_looks_at_as_many_tokens_as_it_says():
+    looks = SparseSpaceTime().allowed(Grid(4, 4, 4)).sum(dim=1).unflatten(0, (4, 16))
+    assert looks.tolist() == [[17] * 16, [18] * 16, [18] * 16, [17] * 16]  # the ends have one neighbour in time

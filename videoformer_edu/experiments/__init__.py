@@ -2,7 +2,7 @@
 
 * `experiment`: an experiment as a value; `catalogue`: all of them; `sizes`: the same, larger
 * `material`: what is trained on, chosen on and reported on
-* `starting`: the model at step 0, fresh or with the weights of another experiment
+* `starting`: the model at step 0, fresh or with the weights of another experiment; `opening`: time first
 * `run`: one experiment and one seed, from fresh weights to numbers; `work`: many of them, in several processes
 * `evaluate`, `looking`: accuracy, axis and sign, other orders of the frames; attention on the digit
 * `store`: finished runs on the disk; `results`, `table`, `pictures`: weights, `RESULTS.json`, a page and its pictures

@@ -79,7 +79,7 @@ class SparseTransformer(nn.Module):
 def sparse_motion(**changes) -> SparseTransformer:
     """The small video model of the course: 8 frames of 32 x 32 pixels, tubelets of 2 x 8 x 8, eight directions.
 
-    Each of its 64 tokens looks at 18 or 19: its own step, its place in the two steps beside, and in every fourth.
+    Each of its 64 tokens looks at 17 or 18: its own step, and its own place in the step before and after.
     """
     return SparseTransformer(**{**dict(frames=8, image_size=32, patch_size=8, width=64, depth=2, heads=4, classes=8,
                                        mlp_ratio=2.0, init="from_scratch"), **changes})

@@ -41,10 +41,10 @@ lint: .venv/.test ## check the style of all Python
 	@$(GATE) lint
 
 notebooks: .venv/.test ## build the notebooks that changed (ONLY="04" picks, FORCE=1 builds all, BESIDE=1 writes *.new.ipynb)
-	@$(PYTHON) -m videoformer_edu.authoring build $(if $(FORCE),--force) $(if $(BESIDE),--beside) $(ONLY)
+	@$(PYTHON) -m tools.notebooks build $(if $(FORCE),--force) $(if $(BESIDE),--beside) $(ONLY)
 
 experiments: .venv/.test ## train the models behind the lessons and measure them (a part: ARGS="--group controls --jobs 2")
-	OMP_NUM_THREADS=1 $(PYTHON) -m videoformer_edu.experiments $(ARGS)
+	OMP_NUM_THREADS=1 $(PYTHON) -m experiments $(ARGS)
 
 bench: .venv/.bench ## time our models beside their published peers (one pair: ARGS="--pairs vit --size small")
 	@$(PYTHON) bench/peers.py $(ARGS)

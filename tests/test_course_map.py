@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from videoformer_edu.course import LESSONS, OBJECTIVES, course_map, lesson, objectives_table
-from videoformer_edu.grading.sheets import s04_timesformer
+from videoformer_edu.sheets import s04_timesformer
 
 ROOT = Path(__file__).parents[1]
 

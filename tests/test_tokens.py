@@ -5,22 +5,18 @@ import math
 import pytest
 import torch
 
-from videoformer_edu.tokens import (
-    Grid,
+from videoformer_edu.positions import (
     JointPositions,
-    PatchEmbed,
     SpacePositions,
     TimePositions,
-    TubeletEmbed,
     resize_space,
     resize_time,
     sincos_1d,
     sincos_patches,
     sincos_space,
     sincos_time,
-    to_grid,
-    to_sequence,
 )
+from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, to_grid, to_sequence
 
 B, C, T, H, W, P, D = 2, 3, 5, 8, 12, 4, 7
 GRID = Grid(5, 2, 3)

@@ -53,8 +53,8 @@ show_environment()
 from einops import rearrange
 
 from videoformer_edu.data.assets import example_clip_path
-from videoformer_edu.data.clips import ClipError, read_frames
 from videoformer_edu.data.motion import motion_batch
+from videoformer_edu.data.video.clips import ClipError, read_frames
 
 try:
     film = read_frames(example_clip_path(), frames=60)
@@ -90,7 +90,7 @@ assert film.numel() == t * h * w * c > 6_000_000
 # side by side.*
 
 # %%
-from videoformer_edu.data.clips import sample_indices
+from videoformer_edu.data.video.clips import sample_indices
 from videoformer_edu.figures import show_image
 
 times = sample_indices(len(film), 6)
@@ -157,7 +157,7 @@ print(f"the median of all changes: {sorted(change)[t // 2]:.1f}")
 # %%
 import torch
 
-from videoformer_edu.data.clips import MEAN, STD, resize_crop, to_model_input
+from videoformer_edu.data.video.clips import MEAN, STD, resize_crop, to_model_input
 
 clip = film[sample_indices(len(film), 8)]             # (t, h, w, c) uint8: 8 frames, evenly spaced
 square = resize_crop(clip, 224)                       # (t, 224, 224, c) uint8: the middle, scaled
@@ -331,7 +331,7 @@ show(two_frames(one[0], one[4], times=(0, 4)),
 # $$\hat d = \arg\max_d \; \max_k \; \sum_x L(x - k\,d)\, A(x)$$
 
 # %%
-from videoformer_edu.data.trajectories import STEPS  # (8, 2): (dx, dy) of each direction
+from videoformer_edu.data.motion.trajectories import STEPS  # (8, 2): (dx, dy) of each direction
 
 
 def which_way(first, second):

@@ -23,8 +23,8 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from videoformer_edu.data.images import digit_images
 from videoformer_edu.data.motion import normalise
+from videoformer_edu.data.motion.images import digit_images
 from videoformer_edu.figures.show import show
 from videoformer_edu.figures.source import show_source
 from videoformer_edu.figures.tokens import image_in_patches, token_strip
@@ -106,7 +106,8 @@ assert torch.allclose(by_convolution, by_linear_map, atol=1e-5)
 # divide is refused, with a number to use instead.
 
 # %%
-from videoformer_edu.tokens import Grid, PatchEmbed, resize_space
+from videoformer_edu.positions import resize_space
+from videoformer_edu.tokens import Grid, PatchEmbed
 
 show_source(PatchEmbed.forward)
 try:
@@ -522,7 +523,7 @@ attention_explorer(
 # > about 18 %, 40 %, or 90 %? And in a model with random weights?
 
 # %%
-from videoformer_edu.experiments.looking import coverage
+from videoformer_edu.data.motion.rendering import coverage
 
 covered = coverage(many.position[:, None], many.width[:, None], (8, 8), 32, torus=False)  # (b, 1, h, w)
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from videoformer_edu.data.boxes import random_boxes
 from videoformer_edu.data.crops import centre_crop, random_resized_crop, resize, temporal_subsample, views
-from videoformer_edu.data.decoding import TooFewFrames
+from videoformer_edu.data.video.decoding import TooFewFrames
 
 
 def generator(seed=0):

@@ -5,7 +5,7 @@ import torch
 
 from videoformer_edu.data.mirroring import horizontal_flip, mirrored_directions, mirrored_names
 from videoformer_edu.data.motion import motion_batch
-from videoformer_edu.data.trajectories import TASKS
+from videoformer_edu.data.motion.trajectories import TASKS
 
 OPPOSITE = {"E": "W", "W": "E", "S": "S", "N": "N", "SE": "SW", "SW": "SE", "NE": "NW", "NW": "NE"}
 MEANING = {"E": (1, 0), "W": (-1, 0), "S": (0, 1), "N": (0, -1)}

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from videoformer_edu.data import clips, motion
+from videoformer_edu.data import motion
 from videoformer_edu.data.pixels import normalise, unit_range
+from videoformer_edu.data.video import clips
 
 BYTES = torch.arange(2 * 3 * 4 * 5 * 7).remainder(256).to(torch.uint8).view(2, 3, 4, 5, 7)  # b c t h w
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.4, 0.2)

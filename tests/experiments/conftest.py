@@ -2,7 +2,7 @@
 
 import pytest
 
-from videoformer_edu.experiments import looking, material
+from experiments import looking, material
 
 
 @pytest.fixture

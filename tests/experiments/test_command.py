@@ -1,13 +1,13 @@
-"""`python -m videoformer_edu.experiments`, from the command line to the files."""
+"""`python -m experiments`, from the command line to the files."""
 
 import json
 
 import pytest
 from safetensors.torch import load_file
 
-from videoformer_edu.experiments.__main__ import main
-from videoformer_edu.experiments.catalogue import EXPERIMENTS
-from videoformer_edu.experiments.starting import fresh_model
+from experiments.__main__ import main
+from experiments.catalogue import EXPERIMENTS
+from experiments.starting import fresh_model
 
 
 @pytest.mark.slow

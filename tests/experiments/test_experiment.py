@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from videoformer_edu.experiments.catalogue import EXPERIMENTS, GROUPS
-from videoformer_edu.experiments.experiment import Experiment, Material, changed, digest
-from videoformer_edu.experiments.material import HELD_OUT
-from videoformer_edu.experiments.starting import PREPARATIONS
+from experiments.catalogue import EXPERIMENTS, GROUPS
+from experiments.experiment import Experiment, Material, changed, digest
+from experiments.material import HELD_OUT
+from experiments.starting import PREPARATIONS
 from videoformer_edu.training.recipe import Recipe
 
 BASE = Experiment("base", "a model", "c3d_motion", ("data",), seeds=(3, 4))

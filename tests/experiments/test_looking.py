@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from videoformer_edu.data.images import digit_images
+from experiments.looking import digit_places, on_digit, tubes_and_digit
+from experiments.material import REPORT_SEED
 from videoformer_edu.data.motion import motion_test_set
-from videoformer_edu.experiments.looking import coverage, digit_places, on_digit, tubes_and_digit
-from videoformer_edu.experiments.material import REPORT_SEED
+from videoformer_edu.data.motion.images import digit_images
+from videoformer_edu.data.motion.rendering import coverage
 
 
 def test_coverage_by_hand():

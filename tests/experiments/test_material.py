@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from videoformer_edu.data.motion import TEST_SEED, batch_seed, motion_batch, normalise
-from videoformer_edu.experiments.catalogue import EXPERIMENTS
-from videoformer_edu.experiments.experiment import Material
-from videoformer_edu.experiments.material import (
+from experiments.catalogue import EXPERIMENTS
+from experiments.experiment import Material
+from experiments.material import (
     REPORT_SEED,
     VALIDATION_SEED,
     clip_pool,
@@ -15,6 +14,7 @@ from videoformer_edu.experiments.material import (
     source,
     validation_examples,
 )
+from videoformer_edu.data.motion import TEST_SEED, batch_seed, motion_batch, normalise
 from videoformer_edu.training.recipe import Recipe
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from experiments.catalogue import EXPERIMENTS
+from experiments.evaluate import scores
+from experiments.experiment import Experiment, Material, changed
+from experiments.material import draw, report_examples
+from experiments.run import LEVELS, Stopwatch, mean_since, painting_loss, steps_to, train
+from experiments.sizes import LARGE, enlarge
+from experiments.starting import fresh_model
 from videoformer_edu.cost import count_parameters
-from videoformer_edu.experiments.catalogue import EXPERIMENTS
-from videoformer_edu.experiments.evaluate import scores
-from videoformer_edu.experiments.experiment import Experiment, Material, changed
-from videoformer_edu.experiments.material import draw, report_examples
-from videoformer_edu.experiments.run import LEVELS, Stopwatch, mean_since, painting_loss, steps_to, train
-from videoformer_edu.experiments.sizes import LARGE, enlarge
-from videoformer_edu.experiments.starting import fresh_model
 from videoformer_edu.training.loop import Run, fit
 from videoformer_edu.training.recipe import Recipe
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from experiments.opening import BEGIN, END, PRICE, PricedAttention, outside, price_at, time_first
 from videoformer_edu.attention.core import MultiHeadAttention, Where
 from videoformer_edu.attention.patterns import Full, Temporal
 from videoformer_edu.attention.recording import record_attention
-from videoformer_edu.experiments.opening import BEGIN, END, PRICE, PricedAttention, outside, price_at, time_first
 from videoformer_edu.models import timesformer_motion
 from videoformer_edu.tokens import Grid
 from videoformer_edu.training.loop import fit

@@ -8,13 +8,13 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from videoformer_edu.experiments.catalogue import EXPERIMENTS, GROUPS
-from videoformer_edu.experiments.evaluate import motion_probes, motion_scores, scores
-from videoformer_edu.experiments.experiment import Material, changed
-from videoformer_edu.experiments.pictures import given, picture_name, series
-from videoformer_edu.experiments.results import compact_json, gather, write
-from videoformer_edu.experiments.store import Store
-from videoformer_edu.experiments.table import markdown, reached, spread
+from experiments.catalogue import EXPERIMENTS, GROUPS
+from experiments.evaluate import motion_probes, motion_scores, scores
+from experiments.experiment import Material, changed
+from experiments.pictures import given, picture_name, series
+from experiments.results import compact_json, gather, write
+from experiments.store import Store
+from experiments.table import markdown, reached, spread
 from videoformer_edu.models import c3d_motion, videomae_pretraining_motion
 
 

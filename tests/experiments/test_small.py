@@ -8,13 +8,13 @@ import re
 import pytest
 import torch
 
+from experiments.catalogue import EXPERIMENTS, GROUPS
+from experiments.evaluate import motion_probes, scores
+from experiments.looking import attention_facts
+from experiments.material import report_examples
+from experiments.pictures import drawn, picture_name
+from experiments.table import markdown
 from videoformer_edu.data.motion import motion_batch, normalise
-from videoformer_edu.experiments.catalogue import EXPERIMENTS, GROUPS
-from videoformer_edu.experiments.evaluate import motion_probes, scores
-from videoformer_edu.experiments.looking import attention_facts
-from videoformer_edu.experiments.material import report_examples
-from videoformer_edu.experiments.pictures import drawn, picture_name
-from videoformer_edu.experiments.table import markdown
 from videoformer_edu.pretrained.small import WEIGHTS, about_small, load_small, small_names, small_results
 
 ROOT = pathlib.Path(__file__).parents[2]

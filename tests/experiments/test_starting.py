@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from videoformer_edu.experiments.experiment import Experiment, Material
-from videoformer_edu.experiments.starting import first_model, fresh_model
-from videoformer_edu.tokens import sincos_time
+from experiments.experiment import Experiment, Material
+from experiments.starting import first_model, fresh_model
+from videoformer_edu.positions import sincos_time
 
 IMAGE = Experiment("image", "", "vit_digits", ("images",), dict(patch_size=8, depth=2), Material("digits"))
 DIVIDED = dict(attention="divided")

@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from videoformer_edu.experiments import work as working
-from videoformer_edu.experiments.experiment import Experiment, changed, digest
-from videoformer_edu.experiments.store import Store, save_weights
-from videoformer_edu.experiments.work import generations, work
+from experiments import work as working
+from experiments.experiment import Experiment, changed, digest
+from experiments.store import Store, save_weights
+from experiments.work import generations, work
 from videoformer_edu.models import c3d_motion
 
 FIRST = changed(Experiment("first", "", "c3d_motion", ("data",), seeds=(5, 6)), steps=2)
@@ -104,7 +104,7 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-COMMAND = [sys.executable, "-m", "videoformer_edu.experiments", "--only", "c3d", "--steps", "2", "--seeds"]
+COMMAND = [sys.executable, "-m", "experiments", "--only", "c3d", "--steps", "2", "--seeds"]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 from videoformer_edu.grading import bank
 from videoformer_edu.grading.check import check, prepare
-from videoformer_edu.grading.sheets import ROOMS, load
+from videoformer_edu.sheets import ROOMS, load
 
 EXERCISES = [exercise for number in ROOMS for exercise in load(number).exercises]
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(20261122, marks=pytest.mark.slow)]

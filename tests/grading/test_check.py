@@ -10,7 +10,7 @@ from einops import rearrange
 
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.edge import is_stub
-from videoformer_edu.grading.sheets import load
+from videoformer_edu.sheets import load
 
 TUBES, SPATIAL, BLOCK, COST = load("04").exercises
 RIGHT = TUBES.styles[0].functions

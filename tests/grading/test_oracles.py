@@ -16,8 +16,8 @@ from videoformer_edu.attention.patterns import Full, Spatial, Temporal
 from videoformer_edu.cost import attention_macs
 from videoformer_edu.grading.check import prepare
 from videoformer_edu.grading.edge import to_torch
-from videoformer_edu.grading.sheets import load
 from videoformer_edu.models import DividedSpaceTimeBlock
+from videoformer_edu.sheets import load
 from videoformer_edu.tokens import Grid
 
 TUBES, SPATIAL, BLOCK, COST = load("04").exercises
@@ -67,7 +67,7 @@ def test_tubes_agree_with_the_patterns_groups():
 
 @pytest.mark.parametrize(("t", "n", "d"), [(3, 10, 12), (8, 196, 768), (5, 7, 24), (1, 2, 3)])
 def test_costs_agree_with_the_package(t, n, d):
-    from videoformer_edu.grading.sheets.s04_timesformer.cost import oracle_macs, oracle_pairs
+    from videoformer_edu.sheets.s04_timesformer.cost import oracle_macs, oracle_pairs
 
     grid = Grid(t, 1, n)
     joint, along, across = (pattern.pairs(grid) for pattern in (Full(), Temporal(), Spatial()))

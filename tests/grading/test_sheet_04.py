@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from videoformer_edu.authoring.answers import answer_lines
-from videoformer_edu.authoring.source import Job, compose
+from tools.notebooks.answers import answer_lines
+from tools.notebooks.source import Job, compose
 from videoformer_edu.grading import kept, notebook, sheet
-from videoformer_edu.grading.sheets import load
+from videoformer_edu.sheets import load
 
 ROOT = Path(__file__).parents[2]
 SHEET = load("04")

@@ -5,7 +5,7 @@ import torch
 
 from videoformer_edu.data.motion import motion_batch, normalise
 from videoformer_edu.models import TimeSformer, ViT, timesformer_motion
-from videoformer_edu.tokens import sincos_patches
+from videoformer_edu.positions import sincos_patches
 
 SMALL = dict(frames=5, image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=7)
 ATTENTIONS = ("divided", "joint", "space_only")

@@ -10,11 +10,11 @@ import jupytext
 import nbformat
 import pytest
 
-from videoformer_edu.authoring.answers import BEGIN, END, STUB, answer_lines
-from videoformer_edu.authoring.build import skeleton
-from videoformer_edu.authoring.execute import execute
-from videoformer_edu.authoring.rules import RULES
-from videoformer_edu.authoring.source import BOOTSTRAP, Job, cell_ids, compose, jobs
+from tools.notebooks.answers import BEGIN, END, STUB, answer_lines
+from tools.notebooks.build import skeleton
+from tools.notebooks.execute import execute
+from tools.notebooks.rules import RULES
+from tools.notebooks.source import BOOTSTRAP, Job, cell_ids, compose, jobs
 
 ROOT = pathlib.Path(__file__).parents[2]
 JOBS = jobs(ROOT)

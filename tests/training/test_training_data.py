@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from videoformer_edu.data.batches import BrokenVideosWarning
+from videoformer_edu.data.video.batches import BrokenVideosWarning
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.data import find_material
 from videoformer_edu.training.distributed import Rows

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from videoformer_edu.data.arguments import check_clips, check_count, check_generator
 from videoformer_edu.data.boxes import check_range, random_boxes
-from videoformer_edu.data.clips import window_room
+from videoformer_edu.data.video.clips import window_room
 
 __all__ = ["centre_crop", "random_resized_crop", "resize", "temporal_subsample", "views"]
 

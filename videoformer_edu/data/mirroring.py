@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from videoformer_edu.data.arguments import check_clips, check_generator, check_labels, check_probability
-from videoformer_edu.data.trajectories import DIRECTIONS, ORDERS, STEPS, TASKS
+from videoformer_edu.data.motion.trajectories import DIRECTIONS, ORDERS, STEPS, TASKS
 
 __all__ = ["horizontal_flip", "mirrored_directions", "mirrored_names"]
 

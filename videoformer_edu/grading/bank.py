@@ -8,8 +8,8 @@ import numpy as np
 
 from videoformer_edu.grading.check import judge, prepare
 from videoformer_edu.grading.edge import call
-from videoformer_edu.grading.sheets import ROOMS, load
 from videoformer_edu.grading.spec import Exercise
+from videoformer_edu.sheets import ROOMS, load
 
 
 def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:

@@ -15,8 +15,8 @@ from pathlib import Path
 from videoformer_edu.grading import kept
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, table
-from videoformer_edu.grading.sheets import ROOMS, load
 from videoformer_edu.grading.spec import Exercise, SheetSpec
+from videoformer_edu.sheets import ROOMS, load
 
 
 @dataclass(frozen=True)

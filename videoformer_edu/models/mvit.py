@@ -28,7 +28,8 @@ from videoformer_edu.attention.patterns import Full
 from videoformer_edu.attention.pooling import Stride
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, initialise, position_std
-from videoformer_edu.tokens import Grid, SpacePositions, TimePositions, check_video
+from videoformer_edu.positions import SpacePositions, TimePositions
+from videoformer_edu.tokens import Grid, check_video
 
 ONE = (1, 1, 1)  # the stride that pools nothing
 STEM = (2, 4, 4)

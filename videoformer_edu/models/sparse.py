@@ -15,7 +15,8 @@ from videoformer_edu.attention.sparse import SparseAttention
 from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
 from videoformer_edu.models.timesformer import start_from_scratch
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, SpacePositions, TimePositions, TubeletEmbed
+from videoformer_edu.positions import SpacePositions, TimePositions
+from videoformer_edu.tokens import Grid, TubeletEmbed
 
 
 class SparseBlock(TransformerBlock):

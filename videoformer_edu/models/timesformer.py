@@ -14,7 +14,8 @@ from videoformer_edu.attention.divided import SpatialAttention, TemporalAttentio
 from videoformer_edu.attention.patterns import Full, Spatial
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions, TimePositions, TubeletEmbed, sincos_patches
+from videoformer_edu.positions import SpacePositions, TimePositions, sincos_patches
+from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed
 
 ATTENTIONS = ("divided", "joint", "space_only")
 

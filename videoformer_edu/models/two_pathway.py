@@ -29,7 +29,8 @@ from videoformer_edu.attention.patterns import Full
 from videoformer_edu.layers import DropPath
 from videoformer_edu.models.cnn3d import slow_frames
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, SpacePositions, TubeletEmbed, sincos_at
+from videoformer_edu.positions import SpacePositions, sincos_at
+from videoformer_edu.tokens import Grid, TubeletEmbed
 
 HANDS = 32  # of the clock: sines and cosines of 16 frequencies
 

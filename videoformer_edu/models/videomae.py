@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.patterns import Full, Pattern, Place
 from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, TubeletEmbed, resize_joint, sincos_1d
+from videoformer_edu.positions import resize_joint, sincos_1d
+from videoformer_edu.tokens import Grid, TubeletEmbed
 
 IMAGENET_STD = (0.229, 0.224, 0.225)  # what the published models divide their pixels by
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from videoformer_edu.attention.core import MultiHeadAttention, Where
 from videoformer_edu.attention.patterns import Full, Pattern
 from videoformer_edu.layers import MLP, DropPath
-from videoformer_edu.tokens import Grid, PatchEmbed, SpacePositions
+from videoformer_edu.positions import SpacePositions
+from videoformer_edu.tokens import Grid, PatchEmbed
 
 EPS = 1e-6  # the published LayerNorm epsilon; nn.LayerNorm's default 1e-5 is the commonest cause of other logits
 

@@ -24,7 +24,8 @@ from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Full, Pattern, Spatial
 from videoformer_edu.layers import MLP, DropPath
 from videoformer_edu.models.vit import EPS, TransformerBlock, ViT, patches_per_side, position_std
-from videoformer_edu.tokens import Grid, JointPositions, SpacePositions, TubeletEmbed, inflate, sincos_time
+from videoformer_edu.positions import JointPositions, SpacePositions, sincos_time
+from videoformer_edu.tokens import Grid, TubeletEmbed, inflate
 
 VARIANTS = ("spatio_temporal", "factorised_encoder", "factorised_self_attention", "factorised_dot_product")
 ORDERS = ("space_time", "time_space")

@@ -9,10 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from videoformer_edu.pretrained.build import build
-from videoformer_edu.pretrained.names import to_our_names
-from videoformer_edu.tokens import (
-    Grid,
+from videoformer_edu.positions import (
     JointPositions,
     SpacePositions,
     TimePositions,
@@ -20,6 +17,9 @@ from videoformer_edu.tokens import (
     resize_space,
     resize_time,
 )
+from videoformer_edu.pretrained.build import build
+from videoformer_edu.pretrained.names import to_our_names
+from videoformer_edu.tokens import Grid
 
 TABLES = (SpacePositions, TimePositions, JointPositions)
 FILES = ("model.safetensors", "pytorch_model.bin")  # what a folder or a hub repository is searched for, in this order

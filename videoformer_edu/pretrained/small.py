@@ -1,6 +1,6 @@
 """The small trained models of the lessons: their weights come with the package, no network is needed.
 
-`python -m videoformer_edu.experiments` makes them; `docs/experiments.md` says how well they do. Each file knows which
+`python -m experiments` makes them; `docs/experiments.md` says how well they do. Each file knows which
 builder of `models` it belongs to, with which arguments.
 """
 

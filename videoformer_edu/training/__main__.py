@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from videoformer_edu.data.decoding import ClipError
+from videoformer_edu.data.video.decoding import ClipError
 from videoformer_edu.pretrained.build import BUILDERS, build
 from videoformer_edu.training.arguments import CLIPS, HELP, check, parser
 from videoformer_edu.training.data import Material, evaluate_together, find_material

@@ -73,7 +73,7 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
 
         mirrored = mirrored_names(train.classes) if flip else None
         train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored=mirrored))
-    from videoformer_edu.data.batches import batches, steps_per_epoch
+    from videoformer_edu.data.video.batches import batches, steps_per_epoch
 
     def source(start: int) -> Iterator[Rows]:
         rows = batches(train, batch=recipe.batch, seed=recipe.seed, start=start, workers=workers, part=part,
@@ -109,12 +109,12 @@ def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) 
 
 def _videos(name: str, held_out: str | Path | None, settings: dict):
     """The training videos, and those to evaluate on."""
-    from videoformer_edu.data.datasets import DatasetError, VideoFolder, VideoList
-    from videoformer_edu.data.splits import split, split_by_class
+    from videoformer_edu.data.video.datasets import DatasetError, VideoFolder, VideoList
+    from videoformer_edu.data.video.splits import split, split_by_class
 
     path = Path(name)
     if name == SUBSET:
-        from videoformer_edu.data.download import ucf101_subset
+        from videoformer_edu.data.video.download import ucf101_subset
 
         path = ucf101_subset()
     elif not path.exists():

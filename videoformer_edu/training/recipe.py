@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 import torch
 from torch import nn
 
-from videoformer_edu.tokens import JointPositions, SpacePositions, TimePositions
+from videoformer_edu.positions import JointPositions, SpacePositions, TimePositions
 from videoformer_edu.training.blocks import layer_ids
 
 SCHEDULES = ("cosine", "stable")

@@ -1,0 +1,380 @@
+"""Folders and lists of real videos: the right clip with the right label, and every fault told by name."""
+
+import pickle
+import shutil
+import sys
+
+import pytest
+import torch
+from video_files import damaged, frame_numbers, frame_pictures, noisy_pictures, write_video
+
+from videoformer_edu.data.transforms import Augment
+from videoformer_edu.data.video import decoding
+from videoformer_edu.data.video.clips import read_clip
+from videoformer_edu.data.video.datasets import (
+    BrokenVideo,
+    DatasetError,
+    VideoFolder,
+    VideoList,
+    check,
+    item_generator,
+    main,
+)
+from videoformer_edu.data.video.decoding import MissingDecoder
+
+NAMES = ["a b.mp4", "b.avi", "c.webm", "turned.mp4", "f.mkv", "é.MOV", "日本.avi"]
+FRAMES = [20, 31, 16, 24, 17, 9, 12]
+
+
+def numbers(clip):
+    """Which frames a normalised clip `(c, t, h, w)` shows."""
+    return frame_numbers(((clip * 0.225 + 0.45) * 255).permute(1, 2, 3, 0))
+
+
+# A folder of class folders
+
+
+def test_videos_come_in_sorted_order_with_the_number_of_their_folder(clip_folder):
+    dataset = VideoFolder(clip_folder, frames=5, size=24)
+    assert dataset.classes == ["Salto mortale", "jump", "zwölf"]
+    assert dataset.class_to_index == {"Salto mortale": 0, "jump": 1, "zwölf": 2}
+    assert [path.name for path in dataset.paths] == NAMES
+    assert dataset.labels == [0, 0, 1, 1, 2, 2, 2]
+    assert len(dataset) == 7
+    assert repr(dataset) == "VideoFolder: 7 videos of 3 classes, 5 frames of 24 x 24"
+
+
+def test_an_item_is_the_clip_of_its_file(clip_folder):
+    dataset = VideoFolder(str(clip_folder), frames=5, size=24)
+    for index, (clip, label) in enumerate(dataset):
+        total = FRAMES[index]
+        assert clip.shape == (3, 5, 24, 24) and clip.dtype == torch.float32
+        assert numbers(clip) == [int((i + 0.5) * total / 5) for i in range(5)], dataset.paths[index]
+        assert type(label) is int and label == dataset.labels[index]
+        assert torch.equal(clip, read_clip(dataset.paths[index], frames=5, size=24))
+    assert torch.equal(dataset[-1][0], dataset[6][0])
+    with pytest.raises(IndexError, match="index 7 of a data set of 7 videos"):
+        dataset[7]
+
+
+def test_random_frames_depend_on_the_generator_alone(clip_folder):
+    dataset = VideoFolder(clip_folder, frames=4, size=24, sampling="segments")
+    torch.manual_seed(1)
+    first = numbers(dataset[1][0])
+    torch.manual_seed(2)
+    assert numbers(dataset[1][0]) == first
+    drawn = {tuple(numbers(dataset.draw(1, item_generator(0, epoch, 1))[0])) for epoch in range(6)}
+    assert len(drawn) > 3
+    assert all(31 * i // 4 <= number < 31 * (i + 1) // 4 for chosen in drawn for i, number in enumerate(chosen))
+    dense = VideoFolder(clip_folder, frames=3, size=24, sampling="dense", stride=3)
+    start, middle, end = numbers(dense[1][0])
+    assert (middle - start, end - middle) == (3, 3)
+
+
+def test_every_item_of_every_epoch_and_seed_has_a_chance_of_its_own():
+    keys = [(seed, epoch, index) for seed in range(3) for epoch in range(4) for index in range(5)]
+    draws = [torch.rand(3, generator=item_generator(*key)) for key in keys]
+    assert len({tuple(draw.tolist()) for draw in draws}) == len(keys)
+    assert torch.equal(torch.rand(3, generator=item_generator(2, 3, 4)), draws[-1])
+
+
+def darken(clips, labels, generator):
+    """Whole frames in, a corner of them out, at a random brightness; and another label."""
+    assert clips.dtype == torch.uint8 and labels.shape == (1,)
+    bright = torch.rand((), generator=generator)
+    return clips[..., -24:, -24:] / 255 * bright, labels + 10
+
+
+def test_a_transform_sees_whole_frames_and_the_generator_of_the_item(clip_folder):
+    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=darken)
+    plain = VideoFolder(clip_folder, frames=5, size=24)
+    clip, label = dataset.draw(1, item_generator(7, 0, 1))
+    assert label == 10
+    bright = torch.rand((), generator=item_generator(7, 0, 1))
+    level = ((plain[1][0] * 0.225 + 0.45)[:, :, -1, -1] * bright - 0.45) / 0.225  # (c, t)
+    assert torch.allclose(clip, level[..., None, None].expand(3, 5, 24, 24), atol=0.05)
+
+
+def test_the_augmentation_of_the_package_fits(clip_folder):
+    augment = Augment(area=(0.5, 1.0), size=24, flip=1.0, mirrored=[1, 0, 2], brightness=0.3)
+    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=augment)
+    clip, label = dataset.draw(0, item_generator(0, 0, 0))
+    assert clip.shape == (3, 5, 24, 24) and label == 1
+    assert clip.min() < 0 < clip.max()  # normalised
+    assert torch.equal(clip, dataset.draw(0, item_generator(0, 0, 0))[0])
+    assert not torch.equal(clip, dataset.draw(0, item_generator(0, 1, 0))[0])
+
+
+def test_a_transform_must_give_the_size_of_the_data_set(clip_folder):
+    dataset = VideoFolder(clip_folder, frames=5, size=25, transform=darken)
+    with pytest.raises(ValueError, match=r"float32 \(1, 3, 5, 24, 24\) of .*a b.mp4; expected float "
+                                         r"\(1, 3, 5, 25, 25\): let it crop to size=25"):
+        dataset[0]
+
+
+def test_subsets_and_other_settings(clip_folder):
+    dataset = VideoFolder(clip_folder, frames=5, size=24, sampling="segments")
+    dataset.broken["somewhere"] = "for a reason"
+    part = dataset.subset([5, 0])
+    assert part.broken == {}
+    assert ([path.name for path in part.paths], part.labels) == (["é.MOV", "a b.mp4"], [2, 0])
+    assert part.classes == dataset.classes and len(dataset) == 7
+    other = part.replace(sampling="uniform", frames=2)
+    assert numbers(other[1][0]) == [5, 15]
+    assert (part.sampling, part.frames, dataset.sampling) == ("segments", 5, "segments")
+    with pytest.raises(TypeError, match="no setting of a data set: framez; there are frames, size"):
+        part.replace(framez=3)
+    with pytest.raises(ValueError, match="size is 0"):
+        part.replace(size=0)
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"frames": 0}, "frames is 0; expected a whole number"),
+    ({"size": 2.5}, "size is 2.5; expected a whole number"),
+    ({"stride": 0}, "stride is 0"),
+    ({"sampling": "all"}, "sampling is 'all'; expected"),
+    ({"on_broken": "ignore"}, "on_broken is 'ignore'; expected \"raise\" or \"skip\""),
+    ({"max_broken": 1.0}, "max_broken is 1.0; expected a share"),
+])
+def test_bad_settings_are_refused_before_anything_is_read(clip_folder, settings, message):
+    with pytest.raises(ValueError, match=message):
+        VideoFolder(clip_folder, **settings)
+
+
+def test_classes_may_be_fixed(clip_folder):
+    dataset = VideoFolder(clip_folder, classes=["zwölf", "fall", "jump", "Salto mortale"])
+    assert dataset.labels == [3, 3, 2, 2, 0, 0, 0]
+    with pytest.raises(DatasetError, match="not among the 2 classes: zwölf; the classes are jump, Salto mortale"):
+        VideoFolder(clip_folder, classes=["jump", "Salto mortale"])
+    with pytest.raises(DatasetError, match="classes names jump more than once"):
+        VideoFolder(clip_folder, classes=["jump", "jump", "zwölf", "Salto mortale"])
+
+
+def tree(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_bytes(b"?")
+    return root
+
+
+@pytest.mark.parametrize("names, message", [
+    ([], r"holds no class folders \(empty\); expected root/class_name/clip.mp4"),
+    (["a.mp4", "b.mp4", "list.csv"], r"holds no class folders \(1 .csv, 2 .mp4\)"),
+    (["a/x.mp4", "b/", "c/x.jpg", "c/y.jpg", "c/.x.mp4", "c/README", "c/d/x.mp4"],
+     r"2 of 3 class folders in .* hold no video: b \(empty\), "
+     r"c \(2 .jpg, 1 folders, 1 hidden, 1 without extension\); remove them, or add files of these kinds: .3gp"),
+    (["train/a/x.mp4", "val/a/x.mp4"], r"holds the splits train, val, not classes; .*split"),
+])
+def test_a_folder_that_is_no_data_set(tmp_path, names, message):
+    with pytest.raises(DatasetError, match=message):
+        VideoFolder(tree(tmp_path, *names))
+
+
+def test_a_root_that_is_no_folder(tmp_path):
+    with pytest.raises(DatasetError, match=r"none is not a folder; .*the current folder is"):
+        VideoFolder(tmp_path / "none")
+    with pytest.raises(DatasetError, match="for a list of files there is VideoList"):
+        VideoFolder(tree(tmp_path, "list.csv") / "list.csv")
+
+
+# Lists
+
+
+def listed(root, text, name="list.csv", encoding="utf-8"):
+    (root / name).write_bytes(text.encode(encoding))
+    return root / name
+
+
+@pytest.fixture
+def some_files(tmp_path):
+    return tree(tmp_path, "a/one.mp4", "a/my clip.avi", "b/two, three.webm")
+
+
+def test_csv_with_a_header(some_files):
+    file = listed(some_files, "id,label,path\n7,run,a/one.mp4\n\n# a comment\n8,walk,\"b/two, three.webm\"\n")
+    dataset = VideoList(file, frames=5, size=24)
+    assert [path.relative_to(some_files).as_posix() for path in dataset.paths] == ["a/one.mp4", "b/two, three.webm"]
+    assert (dataset.labels, dataset.classes) == ([0, 1], ["run", "walk"])
+
+
+@pytest.mark.parametrize("text, encoding", [
+    ("b/two, three.webm\trun\na/my clip.avi\twalk\na/one.mp4\trun\n", "utf-8"),
+    ("a/my clip.avi walk\nb/two, three.webm run\na/one.mp4 run\n", "utf-8"),
+    ("a/my clip.avi, walk\r\n\"b/two, three.webm\", run\r\na/one.mp4, run\r\n", "utf-8-sig"),
+    ("Path,Label\na/my clip.avi,walk\n\"b/two, three.webm\",run\na/one.mp4,run\n", "utf-8-sig"),
+], ids=["tabs", "Kinetics", "CSV", "header"])
+def test_the_forms_of_a_list(some_files, text, encoding):
+    separator = "\t" if "\t" in text else None
+    dataset = VideoList(listed(some_files, text, encoding=encoding), separator=separator)
+    found = {path.name: dataset.classes[label] for path, label in zip(dataset.paths, dataset.labels, strict=True)}
+    assert found == {"one.mp4": "run", "my clip.avi": "walk", "two, three.webm": "run"}
+    assert dataset.paths[-1].name == "one.mp4"  # the order of the list
+
+
+def test_a_list_of_real_videos_with_numbers(clip_folder, tmp_path):
+    file = listed(tmp_path, "zwölf/é.MOV 1\nSalto mortale/b.avi 0\njump/c.webm 2\n", "list.txt")
+    dataset = VideoList(file, clip_folder, frames=3, size=24, classes=["a", "b", "c", "d"])
+    assert (dataset.labels, dataset.classes) == ([1, 0, 2], ["a", "b", "c", "d"])
+    assert [numbers(clip) for clip, _ in dataset] == [[1, 4, 7], [5, 15, 25], [2, 8, 13]]
+    assert VideoList(file, clip_folder).classes == ["0", "1", "2"]
+
+
+def test_absolute_paths_need_no_root(clip_folder, tmp_path):
+    file = listed(tmp_path, f"{clip_folder / 'jump' / 'c.webm'},jump\n")
+    assert VideoList(file).paths == [clip_folder / "jump" / "c.webm"]
+    assert VideoList(file, clip_folder).paths == [clip_folder / "jump" / "c.webm"]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("", "is empty; expected one video and its label per line"),
+    ("path,label\n", "should have 2 columns .*it has a header alone"),
+    ("a/one.mp4,10,1\n", "should have 2 columns in each line, split at ',', but line 1 has 3; expected path and label"),
+    ("path,label\na/one.mp4,1\na/my clip.avi\n", "line 3 has 1"),
+    ("a/one.mp4\na/my_clip.avi\n", "line 1 has 1, line 2 has 1"),
+    ("a/one.mp4,0\na/none.mp4,0\nb/gone.avi,0\n", "2 of the 3 videos of .* are missing: .*none.mp4, .*gone.avi; paths"),
+    ("video,class\na/one.mp4,0\n", "1 of the 2 videos .*video; .*header, it must name the columns path and label"),
+    ("a/one.mp4,0\na/my clip.avi,1\na/../a/one.mp4,1\n", r"1 videos .* more than once: line 3: one.mp4 \(also line 1"),
+    ("a/one.mp4,0\n../secret.mp4,0\n", r"1 paths of .* lead out of .*: line 2: ../secret.mp4; give the folder .*root"),
+    ("a/one.mp4,0\nlist.csv,0\n", "1 files of .* are no videos by their names: .*list.csv; expected one of .3gp"),
+    ("a/one.mp4,0\na/my clip.avi,-1\n", "1 labels of .* are out of range: line 2: -1; expected 0 to 0"),
+    ("a/one.mp4,1\na/my clip.avi,3\n", "labels up to 3, but never 0, 2; labels are counted from 0"),
+])
+def test_faults_of_a_list_are_told_before_training(some_files, text, message):
+    with pytest.raises(DatasetError, match=message):
+        VideoList(listed(some_files, text))
+
+
+@pytest.mark.parametrize("text, classes, message", [
+    ("a/one.mp4,2\na/my clip.avi,1\n", ["x", "y"], "out of range: line 1: 2; expected 0 to 1, counted from 0"),
+    ("a/one.mp4,run\na/my clip.avi,fly\n", ["run", "walk"], "1 labels .* not among the 2 classes: line 2: fly; .* run"),
+    ("a/one.mp4,run\na/my clip.avi,1\n", ["run", "walk"], "not among the 2 classes: line 2: 1"),
+])
+def test_labels_must_be_known(some_files, text, classes, message):
+    with pytest.raises(DatasetError, match=message):
+        VideoList(listed(some_files, text), classes=classes)
+
+
+def test_labels_that_are_names_of_digits(some_files):
+    dataset = VideoList(listed(some_files, "a/one.mp4,3\na/my clip.avi,1\n"), classes=["1", "2", "3"])
+    assert dataset.labels == [2, 0]
+
+
+def test_a_path_that_leads_out_of_the_root(some_files):
+    file = listed(some_files, f"{some_files / 'a' / 'one.mp4'},0\n")
+    with pytest.raises(DatasetError, match="lead out of"):
+        VideoList(file, some_files / "b")
+    with pytest.raises(DatasetError, match="none.csv does not exist; expected a text file"):
+        VideoList(some_files / "none.csv")
+
+
+def test_many_missing_files_are_counted_and_the_first_ones_named(some_files):
+    file = listed(some_files, "".join(f"a/{i:03}.mp4,0\n" for i in range(250)))
+    with pytest.raises(DatasetError, match="250 of the 250 .*009.mp4 and 240 more"):
+        VideoList(file)
+
+
+# Broken files
+
+
+KINDS = ("corrupt", "cut", "empty", "text")
+
+
+@pytest.fixture(scope="session")
+def broken_folder(tmp_path_factory):
+    """Eight sound videos and one of each kind of broken ones, in two classes."""
+    root = tmp_path_factory.mktemp("broken")
+    for name in "ab":
+        (root / name).mkdir()
+        for i in range(4):
+            write_video(root / name / f"{i}.mp4", frame_pictures(10 + i))
+    noisy = write_video(tmp_path_factory.mktemp("noisy") / "noisy.mp4", noisy_pictures(10))
+    for i, kind in enumerate(KINDS):
+        damaged(noisy, root / "ab"[i % 2] / f"{kind}.mp4", kind)
+    return root
+
+
+def broken_paths(root):
+    return {str(root / "ab"[i % 2] / f"{kind}.mp4") for i, kind in enumerate(KINDS)}
+
+
+def test_a_broken_file_is_an_error_that_names_it(broken_folder):
+    dataset = VideoFolder(broken_folder, frames=4, size=24)
+    found = {}
+    for index in range(len(dataset)):
+        try:
+            dataset[index]
+        except BrokenVideo as error:
+            assert str(error).startswith(f"video {index} cannot be read: ")
+            assert str(error).count(str(dataset.paths[index])) == 1
+            found[str(dataset.paths[index])] = error
+    assert set(found) == broken_paths(broken_folder)
+    with pytest.raises(BrokenVideo, match="video 0 .* has 10 frames and 11 were asked for"):
+        dataset.replace(frames=11)[0]
+
+
+def test_a_missing_decoder_is_not_the_fault_of_a_file(broken_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    dataset = VideoFolder(broken_folder, frames=4, size=24, on_broken="skip")
+    with pytest.raises(MissingDecoder, match="pip install av"):
+        dataset[0]
+    with pytest.raises(MissingDecoder):
+        check(dataset)
+
+
+def test_a_worker_decodes_in_one_thread(clip_folder, monkeypatch):
+    path = clip_folder / "Salto mortale" / "a b.mp4"
+    monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda: object())
+    container, stream = decoding.open_video(path)
+    with container:
+        assert stream.codec_context.thread_count == 1
+
+
+def test_check_reads_every_file_to_its_end(broken_folder, capfd):
+    report = check(VideoFolder(broken_folder, frames=11, size=24))
+    short = {str(broken_folder / name / "0.mp4") for name in "ab"}
+    assert report.files == 12
+    assert set(report.broken) == broken_paths(broken_folder) | short
+    assert "10 frames and 11" in report.broken[min(short)]
+    lines = str(report).splitlines()
+    assert lines[0] == "12 videos read to their end, 6 of them broken" and len(lines) == 7
+    assert all(line.count(".mp4") == 1 for line in lines[1:])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_check_finds_a_fault_behind_the_frames_that_are_used(tmp_path):
+    (tmp_path / "a").mkdir()
+    path = write_video(tmp_path / "a" / "late.mp4", noisy_pictures(40))
+    content = bytearray(path.read_bytes())
+    start = len(content) * 17 // 20
+    content[start : start + 400] = bytes(255 - byte for byte in content[start : start + 400])
+    path.write_bytes(content)
+    assert decoding.decode_frames(path, [0]).shape == (1, 96, 128, 3)
+    assert list(check(VideoFolder(tmp_path, frames=1)).broken) == [str(path)]
+
+
+def test_the_check_command(broken_folder, clip_folder, tmp_path, capsys):
+    assert main([str(clip_folder), "--frames", "9"]) == 0
+    told = capsys.readouterr().out
+    assert "3 classes (Salto mortale, jump, zwölf); 7 videos read to their end, 0 of them broken" in told
+    shutil.copytree(broken_folder, tmp_path / "set" / "train")
+    shutil.copytree(clip_folder, tmp_path / "set" / "test")
+    assert main([str(tmp_path / "set")]) == 1
+    out = capsys.readouterr().out
+    assert "test: 3 classes" in out and "train: 2 classes" in out and "12 videos read to their end, 4 of them" in out
+    assert main([str(listed(tmp_path, "jump/c.webm 0\n")), "--root", str(clip_folder)]) == 0
+    assert "1 videos read" in capsys.readouterr().out
+    assert main([str(tmp_path / "none")]) == 2
+    assert "none is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_check_with_workers_finds_the_same(broken_folder):
+    dataset = VideoFolder(broken_folder, frames=4, size=24)
+    assert check(dataset, workers=2) == check(dataset)
+
+
+def test_a_data_set_can_go_to_another_process(clip_folder):
+    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=darken)
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert torch.equal(copy[2][0], dataset[2][0])

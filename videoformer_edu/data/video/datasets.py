@@ -1,0 +1,238 @@
+"""Data sets of real videos: a folder of class folders, or a list in a text file.
+
+    dataset = VideoFolder("clips/train", frames=8, size=112, sampling="segments")
+    clip, label = dataset[0]                                  # (c, t, h, w) float, int
+
+`batches.py` turns one into the batches of a training run, `splits.py` divides one into training and test.
+To find broken files before training:
+
+    python -m videoformer_edu.data.video.datasets FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from videoformer_edu.data.arguments import check_count
+from videoformer_edu.data.pixels import normalise
+from videoformer_edu.data.video.clips import MEAN, STD, read_frames, sample_indices, to_model_input
+from videoformer_edu.data.video.decoding import ClipError, MissingDecoder, count_frames, decode_frames
+from videoformer_edu.data.video.listing import SPLITS, DatasetError, find_videos, read_list, some, visible_folders
+
+__all__ = ["BrokenVideo", "DatasetError", "Report", "VideoFolder", "VideoList", "Videos", "check", "item_generator"]
+
+Transform = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+
+
+class BrokenVideo(ClipError):
+    """A video of a data set cannot be read. The message names its index, its file and the reason."""
+
+
+def item_generator(seed: int, epoch: int, index: int) -> torch.Generator:
+    """The chance of one item in one epoch. It depends on these three alone: not on the order, the worker, the past."""
+    state = np.random.SeedSequence(seed, spawn_key=(epoch, index)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+class Videos(Dataset):
+    """Videos with labels: item `i` is (clip, label), float `(c, t, h, w)` with t = `frames`, h = w = `size`, and int.
+
+    paths, labels, classes: one path and one number per video; label k is the class of name `classes[k]`.
+    sampling, stride: which frames, "uniform" for evaluation, "segments" for training, ... (`clips.sample_indices`).
+    transform: None cuts the middle square, scales and normalises it (`clips.read_clip`). A function such as
+        `transforms.Augment(area=(0.3, 1.0), size=224)` is called with whole frames, uint8 `(1, c, t, h, w)`, labels
+        `(1,)` and a generator, and returns floats in 0 ... 1, of the right size, and labels; they are then normalised.
+        It must draw from this generator alone: only then is an epoch the same whoever decodes it.
+    on_broken: "raise" stops at a file that cannot be read, naming it; "skip" goes on without it, see `batches`.
+    max_broken: the share of broken files above which "skip" stops, too.
+
+    `broken` holds what was skipped, path -> reason. Raises ValueError for bad arguments, DatasetError for bad names.
+    """
+
+    def __init__(self, paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], *, frames: int = 8,
+                 size: int = 224, sampling: str = "uniform", stride: int = 1, transform: Transform | None = None,
+                 on_broken: str = "raise", max_broken: float = 0.05):
+        self.paths, self.labels, self.classes = list(paths), list(labels), list(classes)
+        self.class_to_index = {name: number for number, name in enumerate(self.classes)}
+        self.frames, self.size, self.sampling, self.stride = frames, size, sampling, stride
+        self.transform, self.on_broken, self.max_broken = transform, on_broken, max_broken
+        self.broken: dict[str, str] = {}
+        self._check()
+
+    def _check(self) -> None:
+        check_count("frames", self.frames)
+        check_count("size", self.size)
+        check_count("stride", self.stride)
+        self.choose_frames(self.frames * self.stride, torch.Generator())
+        if self.on_broken not in ("raise", "skip"):
+            raise ValueError(f'on_broken is {self.on_broken!r}; expected "raise" or "skip"')
+        if not 0 <= self.max_broken < 1:
+            raise ValueError(f"max_broken is {self.max_broken!r}; expected a share of the files from 0 to below 1")
+
+    def choose_frames(self, total: int, generator: torch.Generator) -> list[int]:
+        return sample_indices(total, self.frames, sampling=self.sampling, stride=self.stride, generator=generator)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __repr__(self) -> str:
+        return (f"{type(self).__name__}: {len(self)} videos of {len(self.classes)} classes, "
+                f"{self.frames} frames of {self.size} x {self.size}")
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """Item `index` as it is with seed 0 in epoch 0; the same each time."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} of a data set of {len(self)} videos")
+        return self.draw(index % len(self), item_generator(0, 0, index % len(self)))
+
+    def draw(self, index: int, generator: torch.Generator) -> tuple[Tensor, int]:
+        """Item `index`, with everything random about it drawn from `generator`. Raises BrokenVideo."""
+        plain = self.transform is None
+        try:
+            raw = read_frames(self.paths[index], frames=self.frames, size=self.size if plain else None,
+                              sampling=self.sampling, stride=self.stride, generator=generator)  # (t, h, w, c)
+        except MissingDecoder:
+            raise  # not the fault of the file
+        except (ClipError, OSError) as error:
+            raise BrokenVideo(f"video {index} cannot be read: {explain(self.paths[index], error)}") from error
+        if plain:
+            return to_model_input(raw), self.labels[index]
+        clips, labels = raw.permute(3, 0, 1, 2)[None], torch.tensor([self.labels[index]])  # (1, c, t, h, w), (1,)
+        expected = (1, clips.shape[1], self.frames, self.size, self.size)
+        clips, labels = self.transform(clips, labels, generator)
+        if tuple(clips.shape) != expected or not clips.is_floating_point():
+            raise ValueError(f"transform made {clips.dtype} {tuple(clips.shape)} of {self.paths[index]}; expected "
+                             f"float {expected}: let it crop to size={self.size}, the size of the data set")
+        return normalise(clips[0], MEAN, STD), int(labels)
+
+    def subset(self, indices: Sequence[int]) -> Videos:
+        """The videos at `indices`, in that order, with the same classes and settings."""
+        part = copy.copy(self)
+        part.paths, part.labels = [self.paths[i] for i in indices], [self.labels[i] for i in indices]
+        part.broken = {}
+        return part
+
+    def replace(self, **settings) -> Videos:
+        """The same videos with other settings: `test = train.replace(sampling="uniform", transform=None)`."""
+        names = ("frames", "size", "sampling", "stride", "transform", "on_broken", "max_broken")
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise TypeError(f"no setting of a data set: {', '.join(unknown)}; there are {', '.join(names)}")
+        other = self.subset(range(len(self)))
+        vars(other).update(settings)
+        other._check()
+        return other
+
+
+class VideoFolder(Videos):
+    """The videos of `root/class_name/*`, sorted by class name and file name; the folders are the classes.
+
+    Known kinds of files: `listing.EXTENSIONS`. Hidden files and other files are passed over. `classes` fixes names
+    and numbers, for example those of the training set for a test set that lacks some. Settings as in `Videos`.
+    """
+
+    def __init__(self, root: str | os.PathLike, *, classes: Sequence[str] | None = None, **settings):
+        super().__init__(*find_videos(root, classes), **settings)
+
+
+class VideoList(Videos):
+    """The videos that a text file lists, in its order: one path and one label per line.
+
+    Accepted: CSV with a header that names the columns `path` and `label` (others are ignored); CSV without a header
+    and with exactly these two columns; and "path label" split at the last space, as in the lists of Kinetics and
+    Something-Something code. Commas, tabs or spaces are told apart by the first line, or named by `separator`.
+    Empty lines and lines that begin with # are passed over. Labels are class names (numbered in sorted order) or whole
+    numbers from 0; `classes` fixes the names, and should be those of the training list for a test list.
+    Relative paths start from `root`, by default the folder of the list, and must stay inside it.
+    """
+
+    def __init__(self, file: str | os.PathLike, root: str | os.PathLike | None = None, *,
+                 classes: Sequence[str] | None = None, separator: str | None = None, **settings):
+        super().__init__(*read_list(file, root, classes, separator), **settings)
+
+
+def explain(path: Path, error: Exception) -> str:
+    """The reason, with the file named once."""
+    return str(error) if str(path) in str(error) else f"{path}: {error}"
+
+
+class Report(NamedTuple):
+    """What `check` found: how many files it read, and path -> reason for the broken ones."""
+
+    files: int
+    broken: dict[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{self.files} videos read to their end, {len(self.broken)} of them broken"]
+        return "\n".join(lines + [f"  {explain(path, reason)}" for path, reason in self.broken.items()])
+
+
+class _Readable(Dataset):
+    """Item i: why file i cannot be used, or an empty string."""
+
+    def __init__(self, videos: Videos):
+        self.videos = videos
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> str:
+        path = self.videos.paths[index]
+        try:
+            total = count_frames(path)
+            decode_frames(path, [total - 1])  # all are decoded on the way to the last
+            self.videos.choose_frames(total, torch.Generator())
+        except MissingDecoder:
+            raise
+        except (ClipError, OSError) as error:
+            return str(error)
+        return ""
+
+
+def check(dataset: Videos, *, workers: int = 0) -> Report:
+    """Decode each file once, from its first frame to its last, and tell which ones are broken or too short."""
+    reasons = DataLoader(_Readable(dataset), batch_size=None, num_workers=workers, generator=torch.Generator())
+    bar = tqdm(reasons, total=len(dataset), desc="check", unit="video", disable=None)
+    return Report(len(dataset), {str(path): why for path, why in zip(dataset.paths, bar, strict=True) if why})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check a folder or a list, print what is broken; 0 if all is well, 1 if not, 2 if there is no data set."""
+    parser = argparse.ArgumentParser(prog="python -m videoformer_edu.data.video.datasets",
+                                     description="Decode each video of a data set once and list the broken ones.")
+    parser.add_argument("data", type=Path, metavar="FOLDER",
+                        help="folder of class folders, folder of splits (train, val, test), or a list (.csv, .txt)")
+    parser.add_argument("--root", type=Path, help="where the relative paths of a list start")
+    parser.add_argument("--frames", type=int, default=8, help="shorter videos count as broken (default: 8)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that decode (default: 0, this one)")
+    options = parser.parse_args(arguments)
+    try:
+        if options.data.is_file():
+            parts = {options.data: VideoList(options.data, options.root, frames=options.frames)}
+        else:
+            folders = visible_folders(options.data) if options.data.is_dir() else []
+            splits = [folder for folder in folders if folder.name in SPLITS]
+            parts = {folder: VideoFolder(folder, frames=options.frames) for folder in splits or [options.data]}
+    except DatasetError as error:
+        print(error, file=sys.stderr)
+        return 2
+    reports = {folder: check(dataset, workers=options.workers) for folder, dataset in parts.items()}
+    for folder, report in reports.items():
+        print(f"{folder}: {len(parts[folder].classes)} classes ({some(parts[folder].classes)}); {report}")
+    return int(any(report.broken for report in reports.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

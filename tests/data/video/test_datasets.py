@@ -1,5 +1,6 @@
 """Folders and lists of real videos: the right clip with the right label, and every fault told by name."""
 
+import os
 import pickle
 import shutil
 import sys
@@ -16,7 +17,9 @@ from videoformer_edu.data.video.datasets import (
     DatasetError,
     VideoFolder,
     VideoList,
+    Videos,
     check,
+    digest,
     item_generator,
     main,
 )
@@ -272,6 +275,33 @@ def test_many_missing_files_are_counted_and_the_first_ones_named(some_files):
     file = listed(some_files, "".join(f"a/{i:03}.mp4,0\n" for i in range(250)))
     with pytest.raises(DatasetError, match="250 of the 250 .*009.mp4 and 240 more"):
         VideoList(file)
+
+
+# The digest
+
+
+def test_the_digest_tells_other_videos_classes_labels_and_orders_apart(tmp_path):
+    names = ("a/one.mp4", "a/two.avi", "b/three.webm")
+    dataset = VideoFolder(tree(tmp_path / "here", *names))
+    known = digest(dataset)
+    assert len(known) == 64 and int(known, 16)
+    assert digest(dataset.replace(frames=3, size=17, sampling="segments")) == known  # settings are no matter of it
+    assert digest(VideoFolder(tree(tmp_path / "there", *names))) == known  # moved as a whole
+    relative = Videos([os.path.relpath(path) for path in dataset.paths], dataset.labels, dataset.classes)
+    assert digest(relative) == known
+
+    others = [
+        VideoFolder(tree(tmp_path / "more", *names, "b/four.mp4")),
+        VideoFolder(tree(tmp_path / "renamed", *names[:2], "b/3.webm")),
+        VideoFolder(tree(tmp_path / "class", *names[:2], "c/three.webm")),
+        VideoFolder(tmp_path / "here", classes=["b", "a"]),
+        VideoFolder(tmp_path / "here", classes=["a", "b", "c"]),
+        dataset.subset([0, 2, 1]),
+        dataset.subset([0, 2]),
+        dataset.subset([]),
+        Videos(dataset.paths, [0, 1, 1], dataset.classes),
+    ]
+    assert len({known, *map(digest, others)}) == 1 + len(others)
 
 
 # Broken files

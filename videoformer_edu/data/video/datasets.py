@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -31,7 +33,8 @@ from videoformer_edu.data.video.clips import MEAN, STD, read_frames, sample_indi
 from videoformer_edu.data.video.decoding import ClipError, MissingDecoder, count_frames, decode_frames
 from videoformer_edu.data.video.listing import SPLITS, DatasetError, find_videos, read_list, some, visible_folders
 
-__all__ = ["BrokenVideo", "DatasetError", "Report", "VideoFolder", "VideoList", "Videos", "check", "item_generator"]
+__all__ = ["BrokenVideo", "DatasetError", "Report", "VideoFolder", "VideoList", "Videos", "check", "digest"]
+__all__ += ["item_generator"]
 
 Transform = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
@@ -161,6 +164,18 @@ class VideoList(Videos):
     def __init__(self, file: str | os.PathLike, root: str | os.PathLike | None = None, *,
                  classes: Sequence[str] | None = None, separator: str | None = None, **settings):
         super().__init__(*read_list(file, root, classes, separator), **settings)
+
+
+def digest(dataset: Videos) -> str:
+    """SHA-256 of which videos a data set has, in which order and with which labels: 64 hexadecimal digits.
+
+    Equal on two machines, or before and after a pause, means that item `i` is the same video of the same class. Paths
+    count from the folder that holds them all, so a data set may lie elsewhere; what the files hold is not looked at.
+    """
+    paths = [os.path.abspath(path) for path in dataset.paths]
+    root = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
+    names = [Path(os.path.relpath(path, root)).as_posix() for path in paths]
+    return hashlib.sha256(json.dumps([dataset.classes, names, dataset.labels]).encode()).hexdigest()
 
 
 def explain(path: Path, error: Exception) -> str:

@@ -20,7 +20,7 @@ def rows(table: str) -> list[list[str]]:
 @pytest.mark.parametrize("one", LESSONS, ids=lambda one: one.name)
 def test_ready_means_there(one):
     assert (ROOT / "notebooks" / "source" / f"{one.name}.py").exists() == one.ready
-    assert (ROOT / "solutions" / "source" / f"{one.name}.py").exists() == one.sheet_ready
+    assert (ROOT / "solutions" / "source" / f"{one.name}_sheet.py").exists() == one.sheet_ready
 
 
 @pytest.mark.parametrize("one", [one for one in LESSONS if one.ready], ids=lambda one: one.name)
@@ -34,7 +34,7 @@ def test_lesson_says_the_title_the_question_and_the_minutes_of_the_map(one):
 
 def test_no_lesson_or_sheet_is_off_the_map():
     written = [path.stem for folder in ("notebooks", "solutions") for path in (ROOT / folder / "source").glob("*.py")]
-    assert set(written) <= {one.name for one in LESSONS}
+    assert {name.removesuffix("_sheet") for name in written} <= {one.name for one in LESSONS}
 
 
 def test_lessons_are_numbered_in_order():
@@ -51,14 +51,14 @@ def test_map_links_what_is_ready_and_nothing_else():
     table = course_map("notebooks/", "exercises/")
     links = re.findall(r"\]\(([^)]+)\)", table)
     assert links == [link for one in LESSONS for link, there in (
-        (f"notebooks/{one.name}.ipynb", one.ready), (f"exercises/{one.name}.ipynb", one.sheet_ready)) if there]
+        (f"notebooks/{one.name}.ipynb", one.ready), (f"exercises/{one.name}_sheet.ipynb", one.sheet_ready)) if there]
     assert len(rows(table)) == len(LESSONS)
     assert sum("(not yet)" in cells[0] for cells in rows(table)) == sum(not one.ready for one in LESSONS)
 
 
 def test_map_in_the_lesson_points_to_its_neighbours():
     links = re.findall(r"\]\(([^)]+)\)", course_map())
-    assert links[-2:] == ["04_timesformer.ipynb", "../exercises/04_timesformer.ipynb"]
+    assert links[-2:] == ["04_timesformer.ipynb", "../exercises/04_timesformer_sheet.ipynb"]
 
 
 def test_every_lesson_serves_an_objective_and_every_objective_names_all_three():

@@ -96,7 +96,7 @@ def _sheet(one: Lesson, exercises: str) -> str:
     if not one.exercises:
         return "none"
     words = f"{one.exercises} exercises, {one.sheet_minutes} min"
-    return f"[**{words}**]({exercises}{one.name}.ipynb)" if one.sheet_ready else f"{words} *(not yet)*"
+    return f"[**{words}**]({exercises}{one.name}_sheet.ipynb)" if one.sheet_ready else f"{words} *(not yet)*"
 
 
 def objectives_table() -> str:

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 00 · Start here: what will I be able to do, and is my machine ready?
 #
-# A video transformer reads a film as numbers and says what happens in it. This course builds the well-known ones
-# with you, block by block. In this first lesson you meet a real film as a tensor and find out, by measuring, what the
+# A video transformer reads a film as numbers and says what happens in it. This course builds the well-known ones with
+# you, block by block. In this first lesson you meet a real film as a tensor and find out, by measuring, what the
 # order of its frames is worth. It takes about 40 minutes. You need some PyTorch: tensors, shapes, indexing.
 #
 # ## You will be able to
@@ -25,9 +25,9 @@ from videoformer_edu.course import show_map
 show_map()
 
 # %% [markdown]
-# Each lesson works the same way. You meet a question, you **predict** an answer, you run the next cell and compare.
-# <kbd>Shift</kbd>+<kbd>Enter</kbd> runs a cell and goes to the next one. Then you **change** something: wherever
-# it says *Try*, edit the cell and run it again. You cannot break anything: *Kernel › Restart* brings it all back.
+# Each lesson works the same way. You meet a question, you **predict** an answer, you run the next cell and compare. <kbd>Shift</kbd>+<kbd>Enter</kbd>
+# runs a cell and goes to the next one. Then you **change** something: wherever it says *Try*, edit the cell and run
+# it again. You cannot break anything: *Kernel › Restart* brings it all back.
 #
 # ## 2 · Is this machine ready?
 #
@@ -39,14 +39,14 @@ from videoformer_edu.environment import show_environment
 show_environment()
 
 # %% [markdown]
-# Until you run the cell, the column *found* speaks of the machine on which this page was made. Where the verdict is
-# **do this**, the last column says what; run the cell again afterwards. A missing video decoder is no reason to stop:
-# a generated clip then takes the place of the film below.
+# Until you run the cell, the column *found* speaks of the machine on which this page was made. Where the verdict is **do
+# this**, the last column says what; run the cell again afterwards. A missing video decoder is no reason to stop: a
+# generated clip then takes the place of the film below.
 #
 # ## 3 · A film is a block of numbers
 #
-# What does a program see when it looks at a film? The course brings one along: 2.4 seconds of *Big Buck Bunny*.
-# © 2008 Blender Foundation, [peach.blender.org](https://peach.blender.org), licence
+# What does a program see when it looks at a film? The course brings one along: 2.4 seconds of *Big Buck Bunny*. ©
+# 2008 Blender Foundation, [peach.blender.org](https://peach.blender.org), licence
 # [CC BY 3.0](https://creativecommons.org/licenses/by/3.0/); an excerpt, cut and scaled down.
 
 # %%
@@ -86,8 +86,8 @@ assert film.numel() == t * h * w * c > 6_000_000
 # whole course: `t` counts frames, `h` rows from the top, `w` columns from the left, `c` colours. This order, time
 # first and colour last, is how a decoder hands a film over.
 #
-# A tensor with named axes can be rearranged by name. Read the next pattern aloud: *keep the rows; lay the frames
-# side by side.*
+# A tensor with named axes can be rearranged by name. Read the next pattern aloud: *keep the rows; lay the frames side
+# by side.*
 
 # %%
 from videoformer_edu.data.video.clips import sample_indices
@@ -125,8 +125,8 @@ show(cut_through_time(film, column=w // 2, frame=45),
 
 # %% [markdown]
 # Straight horizontal lines: a place that keeps its colour draws the same dot at every `t`. The rabbit draws curves,
-# and their slope is his speed. Motion is a *shape* in this picture, and no single card of the pile contains it.
-# **Try** other columns, or `film.flip(0)`: the film played backwards.
+# and their slope is his speed. Motion is a *shape* in this picture, and no single card of the pile contains it. **Try**
+# other columns, or `film.flip(0)`: the film played backwards.
 #
 # ### Looking before training
 #
@@ -145,14 +145,14 @@ print(f"the median of all changes: {sorted(change)[t // 2]:.1f}")
 
 # %% [markdown]
 # At `t` = 7, 32 and 57 next to nothing changes, and they lie exactly 25 frames apart. These frames are repeats. The
-# film was made with 24 pictures a second and this file plays 25, so one picture in each second comes twice. A
-# model that reads speed from neighbouring frames is told here, three times, that the world stands still. Fifty-nine
-# numbers were enough to find it.
+# film was made with 24 pictures a second and this file plays 25, so one picture in each second comes twice. A model
+# that reads speed from neighbouring frames is told here, three times, that the world stands still. Fifty-nine numbers
+# were enough to find it.
 #
 # ## 4 · What a model takes, and what a token is
 #
-# A model wants fewer frames, a square, floating-point numbers around zero, and another order of axes:
-# `(c, t, h, w)`. Four steps, each one line.
+# A model wants fewer frames, a square, floating-point numbers around zero, and another order of axes: `(c, t, h, w)`.
+# Four steps, each one line.
 
 # %%
 import torch
@@ -169,8 +169,8 @@ print(f"{tuple(clip.shape)} {clip.dtype}  ->  {tuple(video.shape)} {video.dtype}
 print(f"from {video.min():.1f} to {video.max():.1f}, {video.numel():,} numbers")
 
 # %% [markdown]
-# With a batch axis in front, `(b, c, t, h, w)`, this is what every model of the course takes. `read_clip(path)`
-# does all four steps at once.
+# With a batch axis in front, `(b, c, t, h, w)`, this is what every model of the course takes. `read_clip(path)` does
+# all four steps at once.
 #
 # **Where this breaks.** `reshape` reaches the same *shape* and moves no axis. PyTorch raises no error. Only the
 # picture tells: here is what the model would get as its first frame, either way.
@@ -186,8 +186,8 @@ print("same shape:", right.shape == wrong.shape, "  same numbers in the same pla
 assert not torch.equal(right, wrong)
 
 # %% [markdown]
-# A transformer does not read pixels one by one. It cuts each frame into **patches** of 16 × 16 pixels, and each
-# patch becomes one **token**, a vector. A token of a video therefore has an address: frame, row, column.
+# A transformer does not read pixels one by one. It cuts each frame into **patches** of 16 × 16 pixels, and each patch
+# becomes one **token**, a vector. A token of a video therefore has an address: frame, row, column.
 #
 # > **Predict.** 8 frames of 224 × 224 pixels, patches of 16 × 16: how many tokens? *(a)* 196, *(b)* 1568, *(c)*
 # > 401,408.
@@ -360,9 +360,9 @@ print(f"swapped: {score(swapped):.0f} % right; {score(swapped, opposite):.0f} % 
 assert score(swapped) < 3 and score(swapped, opposite) > 97
 
 # %% [markdown]
-# Wrong every time, and always in the same way: it sees the film backwards. So what is left for someone who gets
-# both frames but **not their order**? The *axis* of the motion, E–W or N–S, comes out the same either way. The sign
-# has to be guessed. Our rule, made blind to order, always answers with the first direction of the axis.
+# Wrong every time, and always in the same way: it sees the film backwards. So what is left for someone who gets both
+# frames but **not their order**? The *axis* of the motion, E–W or N–S, comes out the same either way. The sign has to
+# be guessed. Our rule, made blind to order, always answers with the first direction of the axis.
 
 # %%
 axis = two_in_order // 2
@@ -409,8 +409,8 @@ assert by_gap[2] > 97 and by_gap[7] < 90
 #
 # ## 8 · A data set that gives the answer away
 #
-# Now a data set that looks harmless. Digits again, eight classes again; but the frame has edges, and each
-# path leads *through the middle*. Two classes come closer or go away instead of moving along the second diagonal.
+# Now a data set that looks harmless. Digits again, eight classes again; but the frame has edges, and each path leads *through
+# the middle*. Two classes come closer or go away instead of moving along the second diagonal.
 #
 # > **Predict.** Our learner of single frames was at chance. How good is it here? *(a)* 12 %, *(b)* 25 %, *(c)* over
 # > 60 %.
@@ -444,8 +444,8 @@ assert spread["leaky"] > 3 * spread["honest"]
 #
 # ## 9 · Where the course takes you
 #
-# Its five objectives, and for each where you learn it, see it measured, and practise it. Bold: there now. Italic:
-# not yet.
+# Its five objectives, and for each where you learn it, see it measured, and practise it. Bold: there now. Italic: not
+# yet.
 
 # %%
 from videoformer_edu.course import show_objectives
@@ -457,8 +457,8 @@ show_objectives()
 #
 # - **Order.** 00, 01, 04 is the path that is there today. If you know the ViT well, read the summary of 01 and go on.
 # - **Predict first.** Say your answer aloud or write it down. A wrong prediction is where you learn most.
-# - **Explorers** are pictures with controls. <kbd>Tab</kbd> leads to a control, the arrow keys move it, a mouse
-#   does both.
+# - **Explorers** are pictures with controls. <kbd>Tab</kbd> leads to a control, the arrow keys move it, a mouse does
+#   both.
 # - **Exercises** live in sheets in the folder `exercises`. You fill in a function, a check says in words what is
 #   wrong, hints come one at a time, and `progress()` says how far you are. Worked sheets are in `solutions`.
 # - **Your answers** are kept in the sheet itself, a file on your own disk; save it as you would any document. No
@@ -471,8 +471,8 @@ show_objectives()
 #   at a picture of your tensor after each step that moves axes.
 # - **Repeated and missing frames.** Frame rates are converted; differences of frames then lie. Plot them once.
 # - **A leak.** Before you believe in a model of motion, measure a single frame and a shuffled clip.
-# - **You may not need a video model.** If one frame already tells the class, an image model is many times cheaper.
-#   If the question is only "did something move?", the difference of two frames answers it.
+# - **You may not need a video model.** If one frame already tells the class, an image model is many times cheaper. If
+#   the question is only "did something move?", the difference of two frames answers it.
 
 # %% [markdown]
 # ## Exercises
@@ -491,8 +491,8 @@ show_objectives()
 # <details><summary>Answer</summary>Down to 18 %. All paths lead through the middle, and at t = 4 everybody is there. At
 # t = 7 the leak is back, 76 %. So ask what the <em>best</em> single frame gives away, not just any.</details>
 #
-# **3.** Put the path of a video of your own in the place of `example_clip_path()`. Look at its cut through time and at
-# its changes. Has it repeated frames?
+# **3.** Put the path of a video of your own in the place of `example_clip_path()`. Look at its cut through time and
+# at its changes. Has it repeated frames?
 #
 # Then open [01 · ViT recap](01_vit_recap.ipynb).
 
@@ -506,5 +506,4 @@ show_objectives()
 #
 # **References.** Horn and Schunck, [Determining optical flow](https://doi.org/10.1016/0004-3702(81)90024-2), 1981.
 # Dosovitskiy et al., [An image is worth 16x16 words](https://arxiv.org/abs/2010.11929), 2021. Bertasius, Wang and
-# Torresani, [Is space-time attention all you need for video understanding?](https://arxiv.org/abs/2102.05095),
-# 2021.
+# Torresani, [Is space-time attention all you need for video understanding?](https://arxiv.org/abs/2102.05095), 2021.

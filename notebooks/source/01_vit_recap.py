@@ -2,8 +2,8 @@
 # # 01 · ViT recap: how does a picture become tokens that look at each other?
 #
 # A picture goes in as pixels and comes out as the name of a digit. In between, 65 vectors exchange messages. Here you
-# take that machine apart, one piece at a time, on a picture small enough to count. About 45 minutes on any laptop; you
-# need PyTorch tensors and `nn.Module`, and no knowledge of transformers.
+# take that machine apart, one piece at a time, on a picture small enough to count. About 45 minutes on any laptop;
+# you need PyTorch tensors and `nn.Module`, and no knowledge of transformers.
 #
 # ## You will be able to
 #
@@ -35,11 +35,11 @@ _ = torch.set_grad_enabled(False)  # gradients come back where we ask for them
 # %% [markdown]
 # ## 1 · How many tokens is a picture?
 #
-# Our pictures show a real handwritten digit at a random place on a real photograph. The trained model that you meet in
-# section 3 has seen neither these digits nor these photographs.
+# Our pictures show a real handwritten digit at a random place on a real photograph. The trained model that you meet
+# in section 3 has seen neither these digits nor these photographs.
 #
-# A transformer takes a sequence of vectors; a picture is a grid of pixels. ViT's answer is plain: cut the picture into
-# square **patches** and read them row by row, as if they were words.
+# A transformer takes a sequence of vectors; a picture is a grid of pixels. ViT's answer is plain: cut the picture
+# into square **patches** and read them row by row, as if they were words.
 #
 # > **Predict.** The picture has 32 x 32 pixels, a patch 4 x 4. How many patches: 8, 32, 64 or 256?
 
@@ -146,9 +146,9 @@ for name, net in (("with positions", model), ("without", blind)):
 assert (blind(inputs) - blind(shuffled)).abs().max() < 1e-3 < (model(inputs) - model(shuffled)).abs().max()
 
 # %% [markdown]
-# Without positions the logits are *the same, to rounding*: a picture is then a bag of patches. The bag is surprisingly
-# good, because strokes alone tell most digits apart. So an accuracy does not tell you whether a model knows where
-# things are. Ask a question that only places can answer.
+# Without positions the logits are *the same, to rounding*: a picture is then a bag of patches. The bag is
+# surprisingly good, because strokes alone tell most digits apart. So an accuracy does not tell you whether a model
+# knows where things are. Ask a question that only places can answer.
 #
 # > **Predict.** Roll every picture sideways by half its width, so that digits on the left come to the right. Can the
 # > model without positions notice?
@@ -184,9 +184,9 @@ show(similarity_grid(similarity.view(8, 8, 8, 8)),
      caption="Each small map: how similar its place is to all 64. Mostly every place knows only itself.")
 
 # %% [markdown]
-# Each place has its own mark, and neighbours have become slightly alike; an untrained table has no such trace. Trained
-# on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our digits lie anywhere,
-# so this model had little to learn from places.
+# Each place has its own mark, and neighbours have become slightly alike; an untrained table has no such trace.
+# Trained on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our digits lie
+# anywhere, so this model had little to learn from places.
 #
 # **Where this breaks: another picture size.** A table for 8 x 8 places must be resized for 16 x 16. In memory it is a
 # list of 64 rows, and it is tempting to stretch that list. Try it on a table whose only entry is the column number.
@@ -317,9 +317,9 @@ assert sharpness(raw)[0] < 2 and sharpness(raw)[1] < 0.2
 #
 # ## 6 · Why several heads?
 #
-# The grass got mauve. From mauve it cannot tell "blue sky and red roof" from "two mauve things": one softmax gives one
-# mean, and a mean forgets its parts. Two **heads** are two attentions side by side, each with its own queries. The
-# width is divided between them, $e = d / \text{heads}$; our model has $d = 64$ and 4 heads, so $e = 16$.
+# The grass got mauve. From mauve it cannot tell "blue sky and red roof" from "two mauve things": one softmax gives
+# one mean, and a mean forgets its parts. Two **heads** are two attentions side by side, each with its own queries.
+# The width is divided between them, $e = d / \text{heads}$; our model has $d = 64$ and 4 heads, so $e = 16$.
 #
 # > **Predict.** Going from 1 head to 4 at the same width: do the parameters grow, shrink, or stay?
 
@@ -337,8 +337,8 @@ assert nearest == [0, 1] and parameters == 4 * (64 * 64 + 64)
 show_source(MultiHeadAttention.forward)
 
 # %% [markdown]
-# Now the grass knows both, and the parameters stay. The only price is that each head compares with fewer numbers.
-# The last line, `proj`, lets the heads' answers mix.
+# Now the grass knows both, and the parameters stay. The only price is that each head compares with fewer numbers. The
+# last line, `proj`, lets the heads' answers mix.
 #
 # ## 7 · What else is in a block?
 #
@@ -390,8 +390,8 @@ assert 1 / 2000 < difference < 1 / 20
 # One piece is missing: 64 tokens, but one answer. ViT puts an extra token in front, **CLS**. It starts as the same
 # learned vector for every picture, looks at all patches in every block, and is what the classifier reads at the end.
 #
-# > **Predict.** How much does CLS differ from picture to picture *before* the first block: not at all, a little, or as
-# > much as at the end?
+# > **Predict.** How much does CLS differ from picture to picture *before* the first block: not at all, a little, or
+# > as much as at the end?
 
 # %%
 show_source(ViT.features)
@@ -438,8 +438,8 @@ assert 15.5 < twice.pairs / base.pairs < 16
 
 # %% [markdown]
 # Sixteen-fold (a little less, because of CLS). Yet the whole model grows only 4.5-fold: at 224 pixels the pairs are a
-# mere 4 % of the work, and the MLPs most of it. "Attention is quadratic" is true, and at this size not yet what you pay
-# for; at 896 pixels it is 40 %. Eight frames of video have as many tokens as one picture of 634 pixels: lesson 04.
+# mere 4 % of the work, and the MLPs most of it. "Attention is quadratic" is true, and at this size not yet what you
+# pay for; at 896 pixels it is 40 %. Eight frames of video have as many tokens as one picture of 634 pixels: lesson 04.
 #
 # > **Try.** `patch_size=8` at 224 pixels. Which line of the table does it resemble, and why?
 #
@@ -516,8 +516,8 @@ attention_explorer(
         "at the photograph around it.")
 
 # %% [markdown]
-# Eight pictures chosen by us prove little. So count over 256. The generator knows the square in which each digit lies;
-# which share of CLS's attention on patches falls inside?
+# Eight pictures chosen by us prove little. So count over 256. The generator knows the square in which each digit
+# lies; which share of CLS's attention on patches falls inside?
 #
 # > **Predict.** The digit's square covers about 18 % of a picture. How much of the attention lands there in block 3:
 # > about 18 %, 40 %, or 90 %? And in a model with random weights?
@@ -558,8 +558,8 @@ for i in range(3):
 # %% [markdown]
 # ## 11 · What does a map not say?
 #
-# It is tempting to read "looks at" as "decides by". Test it: hide each patch in turn (paint it with the picture's mean
-# colour) and see how much the probability of the right digit drops.
+# It is tempting to read "looks at" as "decides by". Test it: hide each patch in turn (paint it with the picture's
+# mean colour) and see how much the probability of the right digit drops.
 #
 # > **Predict.** In how many pictures is the patch that CLS looks at most also the patch whose loss hurts most: nearly
 # > all, most, or fewer than half?
@@ -646,9 +646,9 @@ for size in (32, 64):
     assert correct > 0.8 if size == 32 else correct < 0.6
 
 # %% [markdown]
-# **Patches too large.** Inside a patch there is only one linear map; all looking happens between patches. With patches
-# of 16 pixels our whole digit could be one token, with nothing left to compare. Smaller patches are the remedy, and you
-# know the price: half the side, sixteen times the pairs.
+# **Patches too large.** Inside a patch there is only one linear map; all looking happens between patches. With
+# patches of 16 pixels our whole digit could be one token, with nothing left to compare. Smaller patches are the
+# remedy, and you know the price: half the side, sixteen times the pairs.
 #
 # ## Exercises
 #
@@ -676,7 +676,8 @@ for size in (32, 64):
 # ## Summary
 #
 # 1. A patch becomes a token by one linear map, and without a position table a picture is only a bag of patches.
-# 2. Attention is a mean of values with shares $\mathrm{softmax}(QK^\top/\sqrt{e})$; twice the side, 16 times the pairs.
+# 2. Attention is a mean of values with shares $\mathrm{softmax}(QK^\top/\sqrt{e})$; twice the side, 16 times the
+#    pairs.
 # 3. Maps recorded in the forward pass show where a model looks; what it decides by you test by taking things away.
 #
 # **References.** Dosovitskiy et al. 2021, *An image is worth 16x16 words*,

@@ -35,8 +35,8 @@ print("ready")
 # %% [markdown]
 # ## 1 · Eight tokens with names
 #
-# Take the smallest clip worth thinking about: 2 frames, each cut into 2 x 2 patches. A bird flies in front of a house.
-# The places are called *sky*, *roof*, *door* and *grass*, the frames *t0* and *t1*.
+# Take the smallest clip worth thinking about: 2 frames, each cut into 2 x 2 patches. A bird flies in front of a
+# house. The places are called *sky*, *roof*, *door* and *grass*, the frames *t0* and *t1*.
 #
 # Tokens stand in one sequence, in the order `(t h w)`: all of frame 0, then all of frame 1.
 #
@@ -54,8 +54,7 @@ for title, pattern in (("tubes", Temporal()), ("frames", Spatial())):
 
 # %% [markdown]
 # `t1·roof` is number 5: `t * n + place = 1 * 4 + 1`, where `n = h * w` is the number of patches in a frame. Its
-# companion
-# is `t0·roof`: the same place at the other time.
+# companion is `t0·roof`: the same place at the other time.
 #
 # A *pattern* says who may look at whom. Three of them matter in this lesson:
 #
@@ -127,8 +126,8 @@ print("largest difference below 1e-6:", (regrouped - masked).abs().max().item() 
 # The same numbers. But the masked one computed 64 scores and threw 48 away, and the regrouped one computed 16. A mask
 # says who may look. It saves nothing.
 #
-# **Where this breaks.** Regrouping is easy to get wrong without an error. `reshape` alone never moves a number; it cuts
-# the row of tokens at other places. So this gives 4 "tubes" that are no tubes:
+# **Where this breaks.** Regrouping is easy to get wrong without an error. `reshape` alone never moves a number; it
+# cuts the row of tokens at other places. So this gives 4 "tubes" that are no tubes:
 
 # %%
 wrong = tokens.reshape(1, grid.n, grid.t, 1)  # looks right: (b, n, t, d)
@@ -210,8 +209,8 @@ assert abs(loss_blind - prior) < 0.05 and loss_real < 0.5
 #
 # ### What the published code does
 #
-# In *time*, CLS stays out. In *space*, every frame gets its own **copy** of CLS. The copy looks at its frame's patches,
-# and they at it. Then the copies' updates are **averaged** into the one CLS. Look for the three lines:
+# In *time*, CLS stays out. In *space*, every frame gets its own **copy** of CLS. The copy looks at its frame's
+# patches, and they at it. Then the copies' updates are **averaged** into the one CLS. Look for the three lines:
 
 # %%
 show_source(SpatialAttention.forward)
@@ -244,8 +243,8 @@ print({name: round(value, 2) for name, value in zip(names, update[1:].tolist(), 
 #
 # ## 4 · The block, whole
 #
-# Three parts, three norms, three residuals. Between the temporal attention and its residual stands one more linear map,
-# `temporal_projection`.
+# Three parts, three norms, three residuals. Between the temporal attention and its residual stands one more linear
+# map, `temporal_projection`.
 
 # %%
 show_source(DividedSpaceTimeBlock)
@@ -275,8 +274,8 @@ print("largest difference below 1e-5:", difference.item() < 1e-5)
 # %% [markdown]
 # The same features. And the gate can open: a zero map still gets a gradient, because its *input* is not zero.
 #
-# **Where this breaks.** Zero everything in the temporal branch, to be thorough, and it can never start: the gradient of
-# the last map is zero because its input is, and the gradient of the others because the last map is.
+# **Where this breaks.** Zero everything in the temporal branch, to be thorough, and it can never start: the gradient
+# of the last map is zero because its input is, and the gradient of the others because the last map is.
 
 # %%
 def gate_gradient(zero_everything: bool) -> float:
@@ -321,21 +320,20 @@ print("patch:", lit.nonzero().tolist(), "misread:", misread(lit).nonzero().tolis
 print("the misread tube lights up in frames", misread(tube).nonzero()[:, 0].unique().tolist())
 
 # %% [markdown]
-# The patch lands in another frame, and a tube, the very thing that time attention draws, becomes a bar. In this course
-# every map carries its grid, and one test does what you did here, for every attention.
+# The patch lands in another frame, and a tube, the very thing that time attention draws, becomes a bar. In this
+# course every map carries its grid, and one test does what you did here, for every attention.
 #
 # ## 6 · Which way does the digit move?
 #
-# Time to see whether any of this matters. The task: a handwritten digit moves over a photograph and wraps at the edges.
-# The label is its direction, one of eight. The start is uniform, so **no single frame** says anything (1/8 = 12.5 %).
-# A clip played backwards has the same frames and the opposite label, so a model that sees frames **as a set** can know
-# the axis of the motion but never the way along it: 50 % is its exact ceiling.
+# Time to see whether any of this matters. The task: a handwritten digit moves over a photograph and wraps at the
+# edges. The label is its direction, one of eight. The start is uniform, so **no single frame** says anything (1/8 =
+# 12.5 %). A clip played backwards has the same frames and the opposite label, so a model that sees frames **as a
+# set** can know the axis of the motion but never the way along it: 50 % is its exact ceiling.
 #
 # Small models were trained on it. The recipes and all numbers are in `docs/experiments.md`.
 #
 # > **Predict.** Space-only averages its frames' features. What is the best it can reach: 12.5 %, 50 % or 100 %? And
-# > joint
-# > attention, in which every patch sees every patch of every frame: can it do worse than divided?
+# > joint attention, in which every patch sees every patch of every frame: can it do worse than divided?
 
 # %%
 from videoformer_edu.figures.scores import confusion, confusion_matrices
@@ -370,13 +368,13 @@ print("clips played backwards get the opposite label:", opposite > 0.95)
 assert opposite > 0.95
 
 # %% [markdown]
-# Divided attention solves the task, and turns round when the clip does. **Space-only** gives every clip the same name.
-# Its ceiling is 50 %, and it stays at chance, because each frame votes alone and the votes are averaged: the axis shows
-# in how the places of *two* frames relate, and no vote knows two frames.
+# Divided attention solves the task, and turns round when the clip does. **Space-only** gives every clip the same
+# name. Its ceiling is 50 %, and it stays at chance, because each frame votes alone and the votes are averaged: the
+# axis shows in how the places of *two* frames relate, and no vote knows two frames.
 #
-# **Joint** is the surprise. It sees all that divided sees, and it had four times the steps. It reads the axis of
-# most clips and never the sign: the 2 x 2 blocks are guesses between a direction and its opposite, which is what a
-# *set* of frames allows. Is it that joint attention *cannot* do it, or that it did not *find* it?
+# **Joint** is the surprise. It sees all that divided sees, and it had four times the steps. It reads the axis of most
+# clips and never the sign: the 2 x 2 blocks are guesses between a direction and its opposite, which is what a *set*
+# of frames allows. Is it that joint attention *cannot* do it, or that it did not *find* it?
 #
 # > **Predict.** Divided attention is a joint attention that may not look everywhere. Suppose that joint attention had
 # > to pay for each look outside a patch's own tube while it learns, and that the price then fell to nothing. Would it
@@ -393,15 +391,15 @@ print(f"joint, time first: {(answer == direction).float().mean().item():.0%}")
 assert (answer == direction).float().mean() > 0.9
 
 # %% [markdown]
-# The same class, the same number of parameters, no mask and no price left: joint attention **can** do it. From scratch
-# it does not find the way, because the axis is easy to read and the sign needs two things at once: to single out one's
-# own place among 128 keys, and to tell earlier from later. Divided attention is given the first. So when a model does
-# not learn, ask which of the two it is: the model, or its training. Lesson 08 is about the second.
+# The same class, the same number of parameters, no mask and no price left: joint attention **can** do it. From
+# scratch it does not find the way, because the axis is easy to read and the sign needs two things at once: to single
+# out one's own place among 128 keys, and to tell earlier from later. Divided attention is given the first. So when a
+# model does not learn, ask which of the two it is: the model, or its training. Lesson 08 is about the second.
 #
 # ## 7 · What it looks at
 #
-# `record_attention` collects the probabilities from the forward pass itself. While it is open, each attention uses the
-# very tensor that it hands out, so a map cannot differ from what the model did. You can check that on this page:
+# `record_attention` collects the probabilities from the forward pass itself. While it is open, each attention uses
+# the very tensor that it hands out, so a map cannot differ from what the model did. You can check that on this page:
 # weights times values must give what the module passed on.
 
 # %%
@@ -421,7 +419,8 @@ print("maps x values = what it passed on:", torch.allclose(mixed, caught["mixed"
 print(list(maps))
 
 # %% [markdown]
-# First the question that everybody asks: where does CLS look? CLS has one copy per frame, so it has one map per frame.
+# First the question that everybody asks: where does CLS look? CLS has one copy per frame, so it has one map per
+# frame.
 
 # %%
 from videoformer_edu.figures.attention import attention_on_frames
@@ -449,13 +448,12 @@ print(f"CLS looks most at a moving patch in over 70 % of the frames: {hits > 0.7
 assert hits > 0.7
 
 # %% [markdown]
-# Now look for yourself. One more map is worth having: a patch hears its own frame, whose patches have just heard their
-# tubes. The product of the two maps (heads averaged) says how much of each patch of *all* frames reaches it through one
-# block.
+# Now look for yourself. One more map is worth having: a patch hears its own frame, whose patches have just heard
+# their tubes. The product of the two maps (heads averaged) says how much of each patch of *all* frames reaches it
+# through one block.
 #
 # Click a patch. Choose *space* and the map stays in its frame, *time* and it stays in its tube, *time, then space*
-# and it
-# spreads over the clip. Arrow keys move the patch.
+# and it spreads over the clip. Arrow keys move the patch.
 
 # %%
 from videoformer_edu.widgets.page_explorer import attention_explorer, maps_for_explorer
@@ -471,11 +469,11 @@ attention_explorer(
         "of frame 4 through block 1, along time and then across space.")
 
 # %% [markdown]
-# **Read maps with care.** In block 1, head 1 gives more than half of its temporal attention to two of the eight frames,
-# whatever the clip shows. Are those two so important?
+# **Read maps with care.** In block 1, head 1 gives more than half of its temporal attention to two of the eight
+# frames, whatever the clip shows. Are those two so important?
 #
-# > **Predict.** Overwrite one frame with its neighbour and ask the model again. How much accuracy is lost if it is one
-# > of the favourites, and how much if it is another?
+# > **Predict.** Overwrite one frame with its neighbour and ask the model again. How much accuracy is lost if it is
+# > one of the favourites, and how much if it is another?
 
 # %%
 mass = many["blocks.0.temporal_attention"].probabilities[:, :, 0].mean(dim=(0, 1, 2))  # head 1: (t,)
@@ -492,16 +490,15 @@ print("any frame overwritten costs less than 3 points:", max(lost) < 0.03)
 assert max(lost) < 0.03 and over_half
 
 # %% [markdown]
-# Next to nothing, for any frame. A map says where values are *taken from*. It does not say what they are used for, nor
-# what would happen without them: other heads and other frames know the same. Maps raise questions; interventions such
-# as this one answer them. And the picture depends on the seed: another run of the same training may favour
-# other frames. Do not expect the diagonal band that drawings of temporal attention like to show.
+# Next to nothing, for any frame. A map says where values are *taken from*. It does not say what they are used for,
+# nor what would happen without them: other heads and other frames know the same. Maps raise questions; interventions
+# such as this one answer them. And the picture depends on the seed: another run of the same training may favour other
+# frames. Do not expect the diagonal band that drawings of temporal attention like to show.
 #
 # ## 8 · What does it cost?
 #
 # Count one block. Write $D$ for the width. An attention over $l$ tokens in $P$ pairs costs $4\,l\,D^2$ multiply-adds
-# for
-# its four projections and $2\,P\,D$ for scores and mixing. The MLP costs $8\,l\,D^2$. Without CLS:
+# for its four projections and $2\,P\,D$ for scores and mixing. The MLP costs $8\,l\,D^2$. Without CLS:
 #
 # $$\text{joint: } 12\,TN\,D^2 + 2\,(TN)^2 D \qquad
 #   \text{divided: } 17\,TN\,D^2 + 2\,TN\,(T + N)\,D .$$
@@ -521,8 +518,9 @@ for t in (8, 16, 96):
 
 # %% [markdown]
 # At 8 frames divided costs **more**, and it has 41 % more parameters. "Full attention is prohibitively expensive" is
-# true of long clips and false of this one. The memory for the scores, where an implementation stores them, follows the
-# pairs alone: there divided wins from the start. Set the two costs equal: $2TN - 2N - 2T \approx 5D$ gives $T$ near 11.
+# true of long clips and false of this one. The memory for the scores, where an implementation stores them, follows
+# the pairs alone: there divided wins from the start. Set the two costs equal: $2TN - 2N - 2T \approx 5D$ gives $T$
+# near 11.
 
 # %%
 parameters = {kind: timesformer_cost(attention=kind).parameters for kind in ("joint", "divided")}
@@ -550,8 +548,8 @@ show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
      caption="TimeSformer-B at 224 pixels. The published models sit on our closed form.")
 
 # %% [markdown]
-# The dots are the paper's own numbers; the lines are ours. Now try it: which resolution makes divided pay at 8 frames?
-# Which patch size? The picture needs a running kernel; the sentence under it says the same in numbers.
+# The dots are the paper's own numbers; the lines are ours. Now try it: which resolution makes divided pay at 8
+# frames? Which patch size? The picture needs a running kernel; the sentence under it says the same in numbers.
 
 # %%
 from videoformer_edu.widgets.cost_explorer import cost_explorer
@@ -613,9 +611,9 @@ except CheckpointError as error:
 #
 # ## Exercises
 #
-# The graded sheet **`exercises/04_timesformer.ipynb`** has four exercises that build this block: the regrouping,
-# spatial
-# attention with CLS, the block with its gate, and the cost formula. Its `check` tells you which mistake you made.
+# The graded sheet **`exercises/04_timesformer_sheet.ipynb`** has four exercises that build this block: the
+# regrouping, spatial attention with CLS, the block with its gate, and the cost formula. Its `check` tells you which
+# mistake you made.
 #
 # Two questions to keep you busy on the way:
 #

@@ -141,16 +141,16 @@ def test_an_interrupted_write_leaves_the_old_file(path, monkeypatch):
 def test_nothing_is_written_where_nobody_works(monkeypatch):
     assert kept.place() is None
     monkeypatch.setenv(kept.VARIABLE, "")
-    monkeypatch.setenv("JPY_SESSION_NAME", "exercises/04_timesformer.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "exercises/04_timesformer_sheet.ipynb")
     assert kept.place() is None
 
 
 def test_a_persons_notebook_is_kept_but_not_the_solved_sheet(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setenv("JPY_SESSION_NAME", "my solutions/solutions/course/exercises/04_timesformer.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "my solutions/solutions/course/exercises/04_timesformer_sheet.ipynb")
     assert kept.place() == tmp_path / "videoformer_edu" / "progress.json"
-    monkeypatch.setenv("JPY_SESSION_NAME", "course/solutions/04_timesformer.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "course/solutions/04_timesformer_sheet.ipynb")
     assert kept.place() is None
 
 

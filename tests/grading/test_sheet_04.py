@@ -13,8 +13,8 @@ from videoformer_edu.sheets import load
 
 ROOT = Path(__file__).parents[2]
 SHEET = load("04")
-SOURCE = (ROOT / "solutions" / "source" / "04_timesformer.py").read_text(encoding="utf-8")
-SOLVED, UNSOLVED = (compose(Job(ROOT, kind, "04_timesformer")) for kind in ("solution", "exercise"))
+SOURCE = (ROOT / "solutions" / "source" / "04_timesformer_sheet.py").read_text(encoding="utf-8")
+SOLVED, UNSOLVED = (compose(Job(ROOT, kind, "04_timesformer_sheet")) for kind in ("solution", "exercise"))
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +121,7 @@ def test_hints_come_one_after_the_other_and_begin_again():
 def test_the_solution_is_read_from_the_solved_sheet(tmp_path, monkeypatch):
     folder = tmp_path / "solutions"
     folder.mkdir()
-    (folder / "04_timesformer.ipynb").write_text(json.dumps(SOLVED), encoding="utf-8")
+    (folder / "04_timesformer_sheet.ipynb").write_text(json.dumps(SOLVED), encoding="utf-8")
     (tmp_path / "exercises").mkdir()
     monkeypatch.chdir(tmp_path / "exercises")
     said = sheet("04").exercise("04.2").solution()
@@ -132,11 +132,11 @@ def test_the_solution_is_read_from_the_solved_sheet(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"cells": [{}]}'])
 def test_without_a_solved_sheet_it_says_where_to_look(tmp_path, monkeypatch, content):
-    path = tmp_path / "04_timesformer.ipynb"
+    path = tmp_path / "04_timesformer_sheet.ipynb"
     path.write_text(content)
     for there in (path, None):
         monkeypatch.setattr(notebook, "solved_sheet", lambda slug, there=there: there)
-        assert "solutions/04_timesformer.ipynb" in repr(sheet("04").exercise(1).solution())
+        assert "solutions/04_timesformer_sheet.ipynb" in repr(sheet("04").exercise(1).solution())
 
 
 def test_a_failing_block_points_to_the_exercises_it_stands_on():

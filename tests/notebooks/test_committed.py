@@ -37,7 +37,7 @@ def test_lesson_is_there(name):
 
 
 def test_sheet_is_there_to_do_and_done():
-    assert "04_timesformer" in names("exercises") & names("solutions")
+    assert "04_timesformer_sheet" in names("exercises") & names("solutions")
 
 
 def test_every_notebook_has_a_source():

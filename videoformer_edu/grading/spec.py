@@ -133,7 +133,7 @@ class Exercise:
 
 @dataclass(frozen=True, eq=False)
 class SheetSpec:
-    """The exercises of one lesson. `slug` is the file name that lesson, exercise and solution share."""
+    """The exercises of one lesson. `slug` is the file name that the sheet and its solution share."""
 
     number: str
     title: str

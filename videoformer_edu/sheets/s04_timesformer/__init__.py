@@ -6,6 +6,6 @@ from videoformer_edu.sheets.s04_timesformer import block, cost, spatial, tubes
 SHEET = SheetSpec(
     number="04",
     title="Build a divided space-time block",
-    slug="04_timesformer",
+    slug="04_timesformer_sheet",
     exercises=(tubes.EXERCISE, spatial.EXERCISE, block.EXERCISE, cost.EXERCISE),
 )

@@ -12,10 +12,10 @@
 # | 04.3 | The block, with its gate on time | 15 | 35 |
 # | 04.4 | What it costs, and when dividing pays | 12 | 20 |
 #
-# How it works: write where it says `...`, run the cell, run the check below it. A check answers *not attempted*,
-# *crashed*, *wrong* or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it;
-# there are three hints, one at a time. The sheet runs to its end whatever you have solved. A loop that never ends is
-# the one thing a check cannot stop: interrupt the kernel (the ■ button).
+# How it works: write where it says `...`, run the cell, run the check below it. A check answers *not attempted*, *crashed*, *wrong*
+# or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it; there are three
+# hints, one at a time. The sheet runs to its end whatever you have solved. A loop that never ends is the one thing a
+# check cannot stop: interrupt the kernel (the ■ button).
 
 # %%
 import torch
@@ -110,8 +110,8 @@ else:
 # ### 04.2 Spatial attention, with CLS in every frame
 #
 # > - **Difficulty** ●●●○○ (3 of 5) · **time** 15 minutes · **points** 30
-# > - **Why it matters** CLS must see every frame or the logits do not depend on the video; the copy in each frame
-# >   and the mean of the copies is how the published code lets it.
+# > - **Why it matters** CLS must see every frame or the logits do not depend on the video; the copy in each frame and
+# >   the mean of the copies is how the published code lets it.
 # > - **After it you can** write multi-head attention from its four tensors; give each frame its own copy of CLS;
 # >   bring the copies back to one token.
 #
@@ -124,8 +124,8 @@ else:
 # its copy back; the copies are averaged. It returns the *update* (no residual yet), in the same shape. The name of
 # its tensors is `"spatial_attention.attention"`. `linear` is given.
 #
-# **Predict.** With `b = 2` clips of `t = 3` frames the groups stand in the order clip 0 frame 0, clip 0 frame 1,
-# clip 0 frame 2, clip 1 frame 0, ... Which CLS belongs in front of group 1: `cls.repeat(3, 1, 1)[1]` or
+# **Predict.** With `b = 2` clips of `t = 3` frames the groups stand in the order clip 0 frame 0, clip 0 frame 1, clip
+# 0 frame 2, clip 1 frame 0, ... Which CLS belongs in front of group 1: `cls.repeat(3, 1, 1)[1]` or
 # `cls.repeat_interleave(3, dim=0)[1]`?
 #
 # <details><summary>Answer</summary>

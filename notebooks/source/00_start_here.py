@@ -25,9 +25,9 @@ from videoformer_edu.course import show_map
 show_map()
 
 # %% [markdown]
-# Each lesson works the same way. You meet a question, you **predict** an answer, you run the next cell and compare. <kbd>Shift</kbd>+<kbd>Enter</kbd>
-# runs a cell and goes to the next one. Then you **change** something: wherever it says *Try*, edit the cell and run
-# it again. You cannot break anything: *Kernel › Restart* brings it all back.
+# Each lesson works the same way. You meet a question, you **predict** an answer, you run the next cell and compare.
+# <kbd>Shift</kbd>+<kbd>Enter</kbd> runs a cell and goes to the next one. Then you **change** something: wherever it
+# says *Try*, edit the cell and run it again. You cannot break anything: *Kernel › Restart* brings it all back.
 #
 # ## 2 · Is this machine ready?
 #
@@ -39,9 +39,9 @@ from videoformer_edu.environment import show_environment
 show_environment()
 
 # %% [markdown]
-# Until you run the cell, the column *found* speaks of the machine on which this page was made. Where the verdict is **do
-# this**, the last column says what; run the cell again afterwards. A missing video decoder is no reason to stop: a
-# generated clip then takes the place of the film below.
+# Until you run the cell, the column *found* speaks of the machine on which this page was made. Where the verdict is
+# **do this**, the last column says what; run the cell again afterwards. A missing video decoder is no reason to stop:
+# a generated clip then takes the place of the film below.
 #
 # ## 3 · A film is a block of numbers
 #
@@ -125,8 +125,8 @@ show(cut_through_time(film, column=w // 2, frame=45),
 
 # %% [markdown]
 # Straight horizontal lines: a place that keeps its colour draws the same dot at every `t`. The rabbit draws curves,
-# and their slope is his speed. Motion is a *shape* in this picture, and no single card of the pile contains it. **Try**
-# other columns, or `film.flip(0)`: the film played backwards.
+# and their slope is his speed. Motion is a *shape* in this picture, and no single card of the pile contains it.
+# **Try** other columns, or `film.flip(0)`: the film played backwards.
 #
 # ### Looking before training
 #
@@ -409,8 +409,8 @@ assert by_gap[2] > 97 and by_gap[7] < 90
 #
 # ## 8 · A data set that gives the answer away
 #
-# Now a data set that looks harmless. Digits again, eight classes again; but the frame has edges, and each path leads *through
-# the middle*. Two classes come closer or go away instead of moving along the second diagonal.
+# Now a data set that looks harmless. Digits again, eight classes again; but the frame has edges, and each path leads
+# *through the middle*. Two classes come closer or go away instead of moving along the second diagonal.
 #
 # > **Predict.** Our learner of single frames was at chance. How good is it here? *(a)* 12 %, *(b)* 25 %, *(c)* over
 # > 60 %.

@@ -12,10 +12,10 @@
 # | 04.3 | The block, with its gate on time | 15 | 35 |
 # | 04.4 | What it costs, and when dividing pays | 12 | 20 |
 #
-# How it works: write where it says `...`, run the cell, run the check below it. A check answers *not attempted*, *crashed*, *wrong*
-# or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it; there are three
-# hints, one at a time. The sheet runs to its end whatever you have solved. A loop that never ends is the one thing a
-# check cannot stop: interrupt the kernel (the ■ button).
+# How it works: write where it says `...`, run the cell, run the check below it. A check answers *not attempted*,
+# *crashed*, *wrong* or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it;
+# there are three hints, one at a time. The sheet runs to its end whatever you have solved. A loop that never ends is
+# the one thing a check cannot stop: interrupt the kernel (the ■ button).
 
 # %%
 import torch

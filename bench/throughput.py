@@ -37,11 +37,11 @@ from timing import Way, in_turn, quartiles, shares, speed_up  # noqa: E402
 from utilisation import TERA, peak_flops, step_flops, utilisation  # noqa: E402
 
 from videoformer_edu.cost import count_macs  # noqa: E402
+from videoformer_edu.cost.memory import CLIPS, peak_bytes, storage_bytes, tensors_in  # noqa: E402
 from videoformer_edu.pretrained import build  # noqa: E402
 from videoformer_edu.training.distributed import World  # noqa: E402
-from videoformer_edu.training.loop import Run  # noqa: E402
-from videoformer_edu.training.memory import CLIPS, peak_bytes, storage_bytes, tensors_in  # noqa: E402
 from videoformer_edu.training.recipe import PRECISIONS, Recipe  # noqa: E402
+from videoformer_edu.training.step import Run  # noqa: E402
 
 TINY = ["timesformer_motion", "vivit_motion", "video_swin_motion", "mvit_motion", "c3d_motion", "r2plus1d_motion"]
 SWITCH = {"off": (False,), "on": (True,), "both": (False, True)}

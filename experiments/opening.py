@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from videoformer_edu.attention.core import MultiHeadAttention, Where, attend
 from videoformer_edu.attention.patterns import Temporal
 from videoformer_edu.tokens import Grid
-from videoformer_edu.training.loop import Run
+from videoformer_edu.training.step import Run
 
 PRICE = 5.0  # e**5 = 148: the eight tokens of a tube outweigh the 121 outside, ten to one
 BEGIN, END = 0.3, 0.65  # the shares of the steps at which the price begins to fall and has come to zero

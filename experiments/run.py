@@ -21,7 +21,8 @@ from videoformer_edu.cost.published import Painting
 from videoformer_edu.models import TimeSformer, ViT, tube_mask
 from videoformer_edu.training.evaluate import evaluating, predict, share
 from videoformer_edu.training.history import History
-from videoformer_edu.training.loop import Run, fit
+from videoformer_edu.training.loop import fit
+from videoformer_edu.training.step import Run
 
 POINTS, LEAST = 20, 25  # of a learning curve, and the least steps from one to the next
 LEVELS = (0.5, 0.8, 0.9, 0.95)  # of validation accuracy: how soon was each one reached?

@@ -13,7 +13,7 @@ from videoformer_edu.models import VideoMAEPretraining, ViT
 from videoformer_edu.positions import sincos_time
 from videoformer_edu.pretrained.build import build
 from videoformer_edu.pretrained.inflate import image_to_video
-from videoformer_edu.training.loop import Run
+from videoformer_edu.training.step import Run
 
 AfterStep = Callable[[Run], None]
 

@@ -14,8 +14,9 @@ from experiments.run import LEVELS, Stopwatch, mean_since, painting_loss, steps_
 from experiments.sizes import LARGE, enlarge
 from experiments.starting import fresh_model
 from videoformer_edu.cost import count_parameters
-from videoformer_edu.training.loop import Run, fit
+from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Run
 
 # one of each kind: pictures, one frame, a pool of clips, other clips, no labels, a change after each step
 KINDS = {

@@ -21,9 +21,10 @@ from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion
 from videoformer_edu.training.__main__ import main as command
 from videoformer_edu.training.distributed import World, gradients_summed, spread_like, whole
-from videoformer_edu.training.loop import Run, fit
+from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.resume import Checkpoints
+from videoformer_edu.training.step import Run
 
 PLAIN = Recipe(steps=6, batch=6, lr=5e-3)
 EVEN_MORE = replace(PLAIN, ema=0.8, mixup=0.5, label_smoothing=0.1, layer_decay=0.7)

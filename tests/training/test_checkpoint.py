@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from videoformer_edu.training import checkpoint
-from videoformer_edu.training.checkpoint import CheckpointError, checkpoints, load, load_newest, save
+from videoformer_edu.training.checkpoint import ResumeError, checkpoints, load, load_newest, save
 
 
 def state(value: int) -> dict:
@@ -101,7 +101,7 @@ def test_any_flipped_byte_is_noticed(folder):
     whole = path.read_bytes()
     for place in range(0, len(whole), len(whole) // 80):
         flip(path, place)
-        with pytest.raises(CheckpointError, match=r"step_000400\.pt .*step_000200\.pt can still be read"):
+        with pytest.raises(ResumeError, match=r"step_000400\.pt .*step_000200\.pt can still be read"):
             load(path)
         path.write_bytes(whole)
     assert load(path)["step"] == 400
@@ -113,7 +113,7 @@ def test_torch_alone_would_not_notice(folder):
     data = path.read_bytes()
     flip(path, data.index(torch.tensor([400.0] * 9).numpy().tobytes()) + 2)
     assert torch.load(path, weights_only=True)["run"]["weight"][0, 0] != 400
-    with pytest.raises(CheckpointError, match="damaged.*SHA-256"):
+    with pytest.raises(ResumeError, match="damaged.*SHA-256"):
         load(path)
 
 
@@ -122,7 +122,7 @@ def test_a_file_cut_short_is_noticed(folder, share):
     path = folder / "step_000400.pt"
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(CheckpointError, match="cut short|is empty|not written by") as refused:
+    with pytest.raises(ResumeError, match="cut short|is empty|not written by") as refused:
         load(path)
     assert f"resume from {folder / 'step_000200.pt'}" in str(refused.value)
 
@@ -130,7 +130,7 @@ def test_a_file_cut_short_is_noticed(folder, share):
 def test_more_than_was_written_is_noticed(folder):
     path = folder / "step_000400.pt"
     path.write_bytes(path.read_bytes() + b"\0" * 100)
-    with pytest.raises(CheckpointError, match=r"step_000400\.pt"):
+    with pytest.raises(ResumeError, match=r"step_000400\.pt"):
         load(path)
 
 
@@ -147,9 +147,9 @@ def test_a_damaged_newest_is_passed_over_aloud(folder, capsys):
 def test_when_nothing_can_be_read_nothing_starts(folder):
     for path in checkpoints(folder):
         flip(path, 5000)
-    with pytest.raises(CheckpointError, match=r"no checkpoint in .*step_000400.*step_000200.*new folder"):
+    with pytest.raises(ResumeError, match=r"no checkpoint in .*step_000400.*step_000200.*new folder"):
         load_newest(folder)
-    with pytest.raises(CheckpointError, match="damaged") as refused:
+    with pytest.raises(ResumeError, match="damaged") as refused:
         load(folder / "step_000400.pt")
     assert "can still be read" not in str(refused.value)
 
@@ -160,13 +160,13 @@ def test_when_nothing_can_be_read_nothing_starts(folder):
 ])
 def test_a_foreign_file_is_refused(tmp_path, content, message):
     (tmp_path / "step_000001.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(ResumeError, match=message):
         load(tmp_path / "step_000001.pt")
 
 
 def test_weights_alone_are_no_training_run(tmp_path):
     torch.save({"head.weight": torch.zeros(8, 4)}, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match="holds weights and no training run.*--pretrained"):
+    with pytest.raises(ResumeError, match="holds weights and no training run.*--pretrained"):
         load(tmp_path / "model.pt")
 
 
@@ -174,7 +174,7 @@ def test_another_format_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", "videoformer_edu training run, version 9")
     path = save(tmp_path, 3, state(3))
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="version 9.*expected.*version 1"):
+    with pytest.raises(ResumeError, match="version 9.*expected.*version 1"):
         load(path)
 
 
@@ -186,15 +186,15 @@ class Trap:
 def test_a_checkpoint_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = save(tmp_path, 3, {"run": Trap()})
-    with pytest.raises(CheckpointError, match="cannot read it.*Weights only"):
+    with pytest.raises(ResumeError, match="cannot read it.*Weights only"):
         load(path)
     assert not (tmp_path / "trapped").exists()
 
 
 def test_a_missing_file_and_a_folder_are_told_apart(folder):
-    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*step_000700\.pt; step_000400\.pt can still"):
+    with pytest.raises(ResumeError, match=r"there is no checkpoint .*step_000700\.pt; step_000400\.pt can still"):
         load(folder / "step_000700.pt")
-    with pytest.raises(CheckpointError, match="it is a folder"):
+    with pytest.raises(ResumeError, match="it is a folder"):
         load(folder)
 
 
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_the_old_checkpoints(folder, room):
     old_limit, old_handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, old_limit[1]))
     try:
-        with pytest.raises(CheckpointError, match=r"step 600 could not be written.*step_000400\.pt, step_000200\.pt"):
+        with pytest.raises(ResumeError, match=r"step 600 could not be written.*step_000400\.pt, step_000200\.pt"):
             save(folder, 600, {"weight": torch.randn(300, 300)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old_limit)
@@ -221,7 +221,7 @@ def test_nothing_is_removed_before_the_new_one_is_on_the_disk(folder, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, refusing, refuse)
-    with pytest.raises(CheckpointError, match="No space left on device"):
+    with pytest.raises(ResumeError, match="No space left on device"):
         save(folder, 600, state(600))
     monkeypatch.undo()
     assert names(folder) == ["step_000200.pt", "step_000400.pt"]
@@ -260,7 +260,7 @@ def test_a_drive_without_fsync_of_folders_will_do(folder, monkeypatch):
 
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(CheckpointError, match="could not be written"):
+    with pytest.raises(ResumeError, match="could not be written"):
         save(tmp_path / "run", 1, state(1))
 
 

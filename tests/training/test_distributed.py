@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 from videoformer_edu.data.motion import motion_batch, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion, unordered_motion, vivit_motion
 from videoformer_edu.training.__main__ import main
-from videoformer_edu.training.arguments import CLIPS
+from videoformer_edu.training.command import CLIPS
 from videoformer_edu.training.distributed import Rows, World, gradients_summed, spread_like, whole
-from videoformer_edu.training.loop import Run
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Run
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 HELPER = pathlib.Path(__file__).with_name("distributed_runs.py")

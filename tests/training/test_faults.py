@@ -10,8 +10,9 @@ from torch import nn
 from videoformer_edu.models import vit_digits
 from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.faults import out_of_memory_explained
-from videoformer_edu.training.loop import Run, fit
+from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Run
 
 GOOD = (torch.linspace(-1, 1, 20).reshape(5, 4), torch.tensor([0, 2, 1, 1, 0]))
 

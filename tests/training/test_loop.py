@@ -1,32 +1,24 @@
 """The loop: each option does what it says and nothing else, and a run can be repeated to the last bit."""
 
 import copy
-import functools
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from videoformer_edu.attention.recording import record_attention
 from videoformer_edu.data.mixing import mix
 from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
 from videoformer_edu.models import (
     c3d_motion,
-    mvit_motion,
-    r2plus1d_motion,
-    slowfast_motion,
     timesformer_motion,
-    two_pathway_motion,
-    video_swin_motion,
-    videomae_motion,
     vit_digits,
-    vivit_motion,
 )
-from videoformer_edu.training.blocks import blocks_of, checkpoint_blocks, keep_activations
+from videoformer_edu.models.blocks import blocks_of
 from videoformer_edu.training.history import History
-from videoformer_edu.training.loop import Run, cross_entropy, fit
+from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Run, cross_entropy
 
 TINY = dict(width=8, depth=2, heads=2, classes=5)
 
@@ -258,76 +250,12 @@ def test_a_compiled_run_keeps_the_names_and_the_numbers(monkeypatch):
     assert distance(*models) < 1e-6
 
 
-@pytest.mark.parametrize("make", [
-    functools.partial(timesformer_motion, drop_path=0.5), functools.partial(vivit_motion, drop_path=0.5),
-    functools.partial(vivit_motion, variant="factorised_encoder", drop_path=0.5),
-    functools.partial(video_swin_motion, drop_path=0.5), functools.partial(mvit_motion, drop_path=0.5),
-    functools.partial(videomae_motion, drop_path=0.5), functools.partial(two_pathway_motion, drop_path=0.5),
-    c3d_motion, functools.partial(r2plus1d_motion, dropout=0.5), slowfast_motion])
-def test_checkpointed_blocks_give_the_same_gradients(make):
-    clips, labels = torch.randn(3, 3, 8, 32, 32), torch.tensor([0, 7, 3])
-    torch.manual_seed(1)
-    model = make()
-    names = list(model.state_dict())
-    results = []
-    for checkpointed in (False, True):
-        twin = copy.deepcopy(model)
-        if checkpointed:
-            checkpoint_blocks(twin)
-        torch.manual_seed(2)
-        loss = F.cross_entropy(twin(clips), labels)
-        loss.backward()
-        results.append((loss.item(), {name: p.grad for name, p in twin.named_parameters() if p.grad is not None},
-                        {name: buffer.clone() for name, buffer in twin.named_buffers()}, torch.rand(3)))
-        assert list(twin.state_dict()) == names
-    (loss, gradients, buffers, chance), (again, other, statistics, same_chance) = results
-    assert loss == again and gradients.keys() == other.keys() and torch.equal(chance, same_chance)
-    for name, gradient in gradients.items():
-        torch.testing.assert_close(other[name], gradient, atol=1e-6, rtol=1e-5)
-    assert all(torch.equal(buffer, statistics[name]) for name, buffer in buffers.items())  # nothing counted twice
-
-
-def test_checkpointing_really_leaves_activations_out_and_can_be_taken_back():
-    model, (inputs, labels) = tiny(depth=3), images()
-    calls = {name: [] for name in blocks_of(model)}
-    for name, block in blocks_of(model).items():
-        block.mlp.register_forward_pre_hook(lambda *_, name=name: calls[name].append(name))
-
-    def one_step() -> list[int]:
-        for seen in calls.values():
-            seen.clear()
-        F.cross_entropy(model(inputs), labels).backward()
-        return [len(seen) for seen in calls.values()]
-
-    assert one_step() == [1, 1, 1]
-    checkpoint_blocks(model)
-    checkpoint_blocks(model)  # twice is once
-    assert one_step() == [2, 2, 2]
-    with torch.no_grad():
-        model(inputs)
-    assert [len(seen) for seen in calls.values()] == [3, 3, 3]  # nothing to compute again
-    keep_activations(model)
-    assert one_step() == [1, 1, 1]
-
-
 def test_a_checkpointed_run_ends_like_a_plain_one():
     models = [tiny(drop_path=0.5), tiny(drop_path=0.5)]
     for model, checkpointing in zip(models, (False, True), strict=True):
         fit(model, source(), Recipe(steps=3, batch=6, checkpointing=checkpointing, ema=0.5))
     assert distance(*models) < 1e-6
     assert all("forward" not in vars(block) for block in blocks_of(models[1]).values())
-
-
-def test_attention_is_recorded_through_a_checkpoint():
-    model, (inputs, _) = tiny(), images(2)
-    with record_attention(model) as plain:
-        model(inputs)
-    checkpoint_blocks(model)
-    with record_attention(model) as maps:
-        model(inputs).sum().backward()
-    assert maps.keys() == plain.keys() == {"blocks.0.attention", "blocks.1.attention"}
-    for name, recorded in maps.items():
-        torch.testing.assert_close(recorded.probabilities, plain[name].probabilities)
 
 
 def test_batch_norms_are_not_compiled_and_checkpointed_at_once():

@@ -13,22 +13,9 @@ from torch import nn
 
 import videoformer_edu.models as models
 from videoformer_edu.models import (
-    SlowFast,
-    TimeSformer,
-    TwoPathwayTransformer,
-    ViT,
-    mvit_motion,
-    r2plus1d_motion,
-    slowfast_motion,
-    timesformer_motion,
-    two_pathway_motion,
     video_swin_motion,
-    videomae_motion,
-    videomae_pretraining_motion,
     vit_digits,
-    vivit_motion,
 )
-from videoformer_edu.training.blocks import blocks_of, layer_ids
 from videoformer_edu.training.recipe import Recipe, decayed, make_optimiser, make_schedule, parameter_groups
 
 # ---------------------------------------------------------------------------------------------------------- the value
@@ -268,45 +255,6 @@ def test_a_shared_parameter_is_there_once():
 # ------------------------------------------------------------------------------------------- learning rates of layers
 
 
-def ids(model: nn.Module) -> dict[str, set[int]]:
-    """Layer numbers by the first words of the name."""
-    start = re.compile(r"(?:[a-z_]+\.)*?(?:stages\.\d+\.)?(?:blocks|layers)\.\d+|stages\.\d+\.merging|[a-z_]+")
-    found: dict[str, set[int]] = {}
-    for name, layer in layer_ids(model).items():
-        found.setdefault(start.match(name)[0], set()).add(layer)
-    return found
-
-
-def test_layers_of_vit_and_timesformer():
-    assert ids(vit_digits()) == {"cls": {0}, "patch_embed": {0}, "space_positions": {0}, "blocks.0": {1},
-                                 "blocks.1": {2}, "blocks.2": {3}, "norm": {4}, "head": {4}}
-    assert ids(timesformer_motion()) == {"cls": {0}, "patch_embed": {0}, "space_positions": {0}, "time_positions": {0},
-                                         "blocks.0": {1}, "blocks.1": {2}, "norm": {3}, "head": {3}}
-
-
-def test_vivit_counts_spatial_blocks_and_then_temporal_ones():
-    layers = layer_ids(vivit_motion(variant="factorised_encoder", depth=2, temporal_depth=3))
-    expected = {"tubelet_embed.proj.weight": 0, "spatial_encoder.cls": 0, "spatial_encoder.positions.table": 0,
-                "spatial_encoder.blocks.0.mlp.0.weight": 1, "spatial_encoder.blocks.1.mlp.0.weight": 2,
-                "spatial_encoder.norm.weight": 3, "temporal_encoder.cls": 3, "temporal_encoder.positions.table": 3,
-                "temporal_encoder.blocks.0.attention.qkv.bias": 3, "temporal_encoder.blocks.2.mlp_norm.bias": 5,
-                "temporal_encoder.norm.weight": 6, "head.weight": 6}
-    assert {name: layers[name] for name in expected} == expected
-    assert ids(vivit_motion(variant="factorised_self_attention")) == {
-        "tubelet_embed": {0}, "encoder": {0, 3}, "encoder.blocks.0": {1}, "encoder.blocks.1": {2}, "head": {3}}
-
-
-def test_layers_of_videomae_swin_mvit_and_the_small_cnns():
-    assert ids(videomae_motion()) == {"encoder": {0}, "encoder.blocks.0": {1}, "encoder.blocks.1": {2},
-                                      "encoder.blocks.2": {3}, "norm": {4}, "head": {4}}
-    assert ids(video_swin_motion()) == {  # the merging belongs to the block that it feeds
-        "tubelet_embed": {0}, "tubelet_norm": {0}, "stages.0.blocks.0": {1}, "stages.0.blocks.1": {2},
-        "stages.1.merging": {3}, "stages.1.blocks.0": {3}, "stages.1.blocks.1": {4}, "norm": {5}, "head": {5}}
-    assert ids(mvit_motion()) == {"cls": {0}, "embed": {0}, "blocks.0": {1}, "blocks.1": {2}, "blocks.2": {3},
-                                  "blocks.3": {4}, "norm": {5}, "head": {5}}
-    assert ids(r2plus1d_motion()) == {"layers.0": {1}, "layers.1": {2}, "layers.2": {3}, "head": {4}}
-
-
 def test_each_layer_learns_slower_than_the_next():
     model = vit_digits(depth=2, width=8, heads=2)
     rates = {id(p): group["lr"] for group in parameter_groups(model, Recipe(lr=0.8, layer_decay=0.5))
@@ -326,22 +274,6 @@ def test_layer_decay_and_weight_decay_do_not_mix_their_groups():
         assert {acts[id(p)] for p in group["params"]} == {group["weight_decay"] == 0.3}
 
 
-@pytest.mark.parametrize("make", [two_pathway_motion, slowfast_motion, videomae_pretraining_motion])
-def test_a_model_that_is_no_stack_has_no_layer_decay(make):
-    model = make()
-    with pytest.raises(ValueError, match=f"{type(model).__name__} is not one stack of layers.*layer_decay=1"):
-        parameter_groups(model, Recipe(layer_decay=0.9))
-
-
 def test_a_model_without_blocks_says_so():
     with pytest.raises(ValueError, match="Sequential has no blocks.*blocks, stages or layers"):
         parameter_groups(nn.Sequential(nn.Linear(2, 2)), replace(Recipe(), layer_decay=0.9))
-
-
-def test_the_blocks_of_a_model_are_the_innermost_ones():
-    assert list(blocks_of(video_swin_motion())) == [f"stages.{i}.blocks.{j}" for i in range(2) for j in range(2)]
-    assert list(blocks_of(slowfast_motion())) == [f"{path}_stages.{i}" for path in ("slow", "fast") for i in range(2)]
-    assert {type(model) for model in (slowfast_motion(), two_pathway_motion())} == {SlowFast, TwoPathwayTransformer}
-    assert list(blocks_of(two_pathway_motion())) == [f"{path}.blocks.{i}" for path in ("slow", "fast")
-                                                     for i in range(2)]
-    assert {type(vit_digits()), type(timesformer_motion())} == {ViT, TimeSformer}

@@ -7,7 +7,7 @@ import torch
 
 from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion
-from videoformer_edu.training.checkpoint import CheckpointError, checkpoints, load
+from videoformer_edu.training.checkpoint import ResumeError, checkpoints, load
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.resume import Checkpoints, on_plateau
@@ -120,7 +120,7 @@ def test_a_damaged_newest_costs_one_interval_and_nothing_else(tmp_path):
 def test_another_recipe_is_refused_by_name(tmp_path, changes, message):
     cut(tmp_path, PLAIN, 5)
     before = [path.read_bytes() for path in checkpoints(tmp_path)]
-    with pytest.raises(CheckpointError, match=f"step 4 is of another run: .*{message}.*a folder of its own"):
+    with pytest.raises(ResumeError, match=f"step 4 is of another run: .*{message}.*a folder of its own"):
         train(tmp_path, replace(PLAIN, **changes))
     assert [path.read_bytes() for path in checkpoints(tmp_path)] == before
 
@@ -132,7 +132,7 @@ def test_another_recipe_is_refused_by_name(tmp_path, changes, message):
 ])
 def test_another_purpose_is_refused_by_name(tmp_path, about, message):
     cut(tmp_path, PLAIN, 5, about={"model": "timesformer_motion", "data": "motion"})
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(ResumeError, match=message):
         train(tmp_path, PLAIN, about=about)
 
 
@@ -142,7 +142,7 @@ def test_another_purpose_is_refused_by_name(tmp_path, about, message):
 ])
 def test_another_model_is_refused_by_its_tensors(tmp_path, model, message):
     cut(tmp_path, PLAIN, 5)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(ResumeError, match=message):
         train(tmp_path, PLAIN, model=tiny(**model))
 
 
@@ -177,7 +177,7 @@ def test_not_beyond_the_plateau_of_either(tmp_path, until, steps):
     """Step 8 of 10 is on the way down; step 4 of 40 is still on the way up."""
     short = Recipe(steps=10, batch=2, schedule="stable", warm_up=0.2, decay=0.7)
     cut(tmp_path, short, until)
-    with pytest.raises(CheckpointError, match="steps 10, this run"):
+    with pytest.raises(ResumeError, match="steps 10, this run"):
         train(tmp_path, replace(short, steps=steps))
 
 

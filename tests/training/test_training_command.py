@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from videoformer_edu.data.motion import TASKS, TEST_SEED, batch_seed, motion_batch, normalise
 from videoformer_edu.pretrained.build import BUILDERS, build
 from videoformer_edu.training.__main__ import main
-from videoformer_edu.training.arguments import ALIASES, CLIPS, HELP, parser
 from videoformer_edu.training.checkpoint import checkpoints, load
+from videoformer_edu.training.command import ALIASES, CLIPS, HELP, parser
 from videoformer_edu.training.data import EPOCH, evaluate_together, find_material
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.evaluate import evaluate

@@ -7,15 +7,14 @@
     history.losses                                # one number a step
 
 * `recipe`: `Recipe`, all that is decided before a run; which weights decay; learning rates over steps and layers
-* `loop`: `Run`, all that changes during one (`run.step(batch)`, `run.done`, `run.state_dict()`), and `fit`
-* `blocks`: the blocks of a model, for learning rates by layer and for activation checkpointing
+* `step`: `Run`, all that changes during one: `run.step(batch)`, `run.done`, `run.state_dict()`
+* `loop`: `fit`, step after step, with checkpoints and evaluations on the way
 * `evaluate`: scores, top-k, confusion matrix, several views of a clip
 * `history`, `progress`: the numbers of a run as a table, a bar, a live curve
 * `faults`: what can go wrong, said in words with what to try
 * `checkpoint`, `resume`: a run that is killed at any moment goes on, to the same bits
 * `distributed`: the same run in many processes
-* `data`, `arguments`: the command line, `python -m videoformer_edu.training --help`
-* `memory`: what a step keeps in memory, and what activation checkpointing saves of it
+* `data`, `command`: the command line, `python -m videoformer_edu.training --help`
 
 `source(start)` yields the global batches `(inputs, labels (b,) or soft targets (b, classes))` of steps start,
 start + 1, ..., or of each this process's `distributed.Rows`; a plain iterable of batches will do for a run that never

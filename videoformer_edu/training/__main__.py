@@ -16,17 +16,19 @@ from torch import nn
 
 from videoformer_edu.data.video.decoding import ClipError
 from videoformer_edu.pretrained.build import BUILDERS, build
-from videoformer_edu.training.arguments import CLIPS, HELP, check, parser
+from videoformer_edu.training.checkpoint import ResumeError
+from videoformer_edu.training.command import CLIPS, HELP, check, parser
 from videoformer_edu.training.data import Material, evaluate_together, find_material
 from videoformer_edu.training.distributed import World, whole
-from videoformer_edu.training.loop import Run, fit
+from videoformer_edu.training.loop import fit
 from videoformer_edu.training.progress import watched
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.resume import Checkpoints
+from videoformer_edu.training.step import Run
 
 LINES = 20  # about so many lines on the way, where there is no bar
 # What is said in one line, without the way that led there: each of these messages says what to do.
-EXPECTED = (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, ClipError, OSError)
+EXPECTED = (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, ClipError, ResumeError, OSError)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,11 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from videoformer_edu.pretrained.load import CheckpointError
-
-__all__ = ["CheckpointError", "checkpoints", "load", "load_newest", "newest", "random_state", "restore_random_state"]
-__all__ += ["save"]
-
 KEEP = 2
 FORMAT = "videoformer_edu training run, version 1"
 MARK = b"\nsha256:"  # followed by 64 hexadecimal digits, the last bytes of the file
@@ -31,13 +26,17 @@ NAME = re.compile(r"step_(\d{6,})\.pt")
 UNFINISHED = re.compile(r"\.step_\d{6,}\.pt\.\d+\.unfinished")
 
 
+class ResumeError(Exception):
+    """A checkpoint of a run cannot be written or read, or belongs to another run."""
+
+
 def save(folder: str | Path, step: int, state: dict) -> Path:
     """Write `state` as the checkpoint of `step` into `folder`; return its path once it is safely on the disk.
 
     state: nested dicts, lists and tuples of tensors, numbers, strings, True, False and None; nothing else comes back.
     Afterwards the folder holds this checkpoint and the one before it. Checkpoints of later steps go, too: when a run
     was taken up again from an earlier step, they belong to a future that it has left.
-    Raises CheckpointError if the disk is full or refuses; what the folder held is then untouched.
+    Raises ResumeError if the disk is full or refuses; what the folder held is then untouched.
     """
     folder = Path(folder)
     path = folder / f"step_{step:06d}.pt"
@@ -55,7 +54,7 @@ def save(folder: str | Path, step: int, state: dict) -> Path:
         if unfinished.exists():
             unfinished.unlink()
         left = ", ".join(other.name for other in checkpoints(folder)) or "no checkpoint"
-        raise CheckpointError(
+        raise ResumeError(
             f"the checkpoint of step {step} could not be written to {folder} ({error.strerror or error}, after "
             f"{written / 1e6:.1f} MB); the folder still holds {left}. Make room or name another folder, then resume"
         ) from error
@@ -76,16 +75,16 @@ def load(path: str | Path) -> dict:
     """The state in one checkpoint, all tensors on the CPU, plus "step".
 
     Only tensors and plain values are read (`weights_only=True`): a file from a stranger can run no code.
-    Raises CheckpointError for a file that is missing, cut short, damaged or not a checkpoint of a training run; the
+    Raises ResumeError for a file that is missing, cut short, damaged or not a checkpoint of a training run; the
     message names the newest other checkpoint in the same folder that can be read.
     """
     path = Path(path)
     try:
         return _read(path)
-    except CheckpointError as error:
+    except ResumeError as error:
         for other in checkpoints(path.parent):
             if other != path and _fault(other) is None:
-                raise CheckpointError(f"{error}; {other.name} can still be read: resume from {other}") from error
+                raise ResumeError(f"{error}; {other.name} can still be read: resume from {other}") from error
         raise
 
 
@@ -100,7 +99,7 @@ def newest(folder: str | Path, log: Callable[[str], None] = print) -> Path | Non
 
     A damaged newest checkpoint is passed over with a line to `log`, and the one before it is taken: a run that a
     machine restarts at night then loses one interval more, not the night. What a killed writer left unfinished is
-    removed. Raises CheckpointError if there are checkpoints and all are damaged.
+    removed. Raises ResumeError if there are checkpoints and all are damaged.
     """
     _remove_unfinished(Path(folder))
     faults = []
@@ -112,7 +111,7 @@ def newest(folder: str | Path, log: Callable[[str], None] = print) -> Path | Non
             return path
         faults.append(fault)
     if faults:
-        raise CheckpointError(f"no checkpoint in {folder} can be read: {'; '.join(faults)}. Start with a new folder")
+        raise ResumeError(f"no checkpoint in {folder} can be read: {'; '.join(faults)}. Start with a new folder")
     return None
 
 
@@ -169,15 +168,15 @@ def _write(file, state: dict) -> None:
 
 def _read(path: Path) -> dict:
     if fault := _fault(path):
-        raise CheckpointError(fault)
+        raise ResumeError(fault)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whole, yet unreadable: written by a later torch or by other means
-        raise CheckpointError(f"{path.name} is whole, but this torch ({torch.__version__}) cannot read it "
+        raise ResumeError(f"{path.name} is whole, but this torch ({torch.__version__}) cannot read it "
                               f"({type(error).__name__}: {str(error).splitlines()[0]})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         given = repr(state.get("format")) if isinstance(state, dict) else f"a {type(state).__name__}"
-        raise CheckpointError(f"{path.name} holds no training run that this version knows (format {given}, expected "
+        raise ResumeError(f"{path.name} holds no training run that this version knows (format {given}, expected "
                               f"{FORMAT!r})")
     return state
 

@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader
 
 from videoformer_edu.data import motion
 from videoformer_edu.training.distributed import Rows, World
-from videoformer_edu.training.loop import Batch
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Batch
 
 EPOCH = 6400  # generated clips: drawn as they are needed, so that an epoch is a way of counting them
 HELD_OUT = 1024

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from videoformer_edu.training.blocks import blocks_of
+from videoformer_edu.models.blocks import blocks_of
 
 
 class Rows(NamedTuple):

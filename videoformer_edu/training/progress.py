@@ -11,11 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from videoformer_edu.training.history import History
-    from videoformer_edu.training.loop import Run
+from videoformer_edu.training.history import History
+from videoformer_edu.training.step import Run
 
 AUTOMATIC = ("CI", "PYTEST_CURRENT_TEST", "PYTEST_VERSION")  # set where a machine runs the code for itself
 FRONT_ENDS = ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG")  # set in the kernels of notebooks that are open

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, fields
 import torch
 from torch import nn
 
+from videoformer_edu.models.blocks import layer_ids
 from videoformer_edu.positions import JointPositions, SpacePositions, TimePositions
-from videoformer_edu.training.blocks import layer_ids
 
 SCHEDULES = ("cosine", "stable")
 PRECISIONS = ("fp32", "bf16", "fp16")

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from videoformer_edu.training.checkpoint import (
-    CheckpointError,
+    ResumeError,
     load,
     newest,
     random_state,
@@ -29,8 +29,8 @@ from videoformer_edu.training.checkpoint import (
     save,
 )
 from videoformer_edu.training.distributed import World, spread_like, whole
-from videoformer_edu.training.loop import Run
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Run
 
 COMPUTED = ("accumulate", "checkpointing", "compile")
 
@@ -52,7 +52,7 @@ class Checkpoints:
     def restore(self, run: Run) -> None:
         """Put `run` where the newest checkpoint is; nothing happens if there is none.
 
-        Raises CheckpointError if none can be read, or if the newest is that of another run.
+        Raises ResumeError if none can be read, or if the newest is that of another run.
         """
         self.last = run.recipe.steps
         path = _together(run.world, lambda: self.source or newest(self.folder, self.log))
@@ -76,7 +76,7 @@ class Checkpoints:
         return done % self.every == 0 or done == self.last
 
     def save(self, run: Run) -> None:
-        """Write the state of `run`; all processes call this, the first one writes. Raises CheckpointError in all."""
+        """Write the state of `run`; all processes call this, the first one writes. Raises ResumeError in all."""
         state = {
             "run": whole(run.state_dict()),
             "rng": run.world.gather(random_state()),
@@ -89,7 +89,7 @@ class Checkpoints:
 def check_same_run(state: dict, recipe: Recipe, about: dict, model: nn.Module) -> list[str]:
     """Whether the checkpoint `state` is one of this run; -> what differs and may differ, in words.
 
-    Raises CheckpointError that names what differs and may not.
+    Raises ResumeError that names what differs and may not.
     """
     then, now = state["about"], _plain(about)
     for name in sorted((then.keys() | now.keys()) - {"versions"} if now else ()):
@@ -125,8 +125,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
 
 
-def _other_run(state: dict, name: str, old, new, rule: str = "") -> CheckpointError:
-    return CheckpointError(f"the checkpoint of step {state['step']} is of another run: it has {name} {old!r}, this run "
+def _other_run(state: dict, name: str, old, new, rule: str = "") -> ResumeError:
+    return ResumeError(f"the checkpoint of step {state['step']} is of another run: it has {name} {old!r}, this run "
                            f"{new!r}{rule}. Go on with what it has, or give this run a folder of its own")
 
 
@@ -138,7 +138,7 @@ def _check_tensors(state: dict, model: nn.Module) -> None:
     other = [f"{name} {kept.get(name, 'missing')} in the checkpoint, {own.get(name, 'unknown')} in the model"
              for name in sorted(kept.keys() | own.keys()) if kept.get(name) != own.get(name)]
     only_head = all(name.startswith("head.") for name in kept.keys() | own.keys() if kept.get(name) != own.get(name))
-    raise CheckpointError(
+    raise ResumeError(
         f"the checkpoint of step {state['step']} is of another model"
         + (" or another number of classes" if only_head else "") + f": {'; '.join(other[:3])}"
         + (f"; and {len(other) - 3} more" if len(other) > 3 else "") + ". Build the same model, or use a new folder")
@@ -150,15 +150,15 @@ def _plain(values: dict) -> dict:
 
 
 def _together(world: World, work: Callable[[], object]) -> object:
-    """`work` done by the first process alone, its value in all; a CheckpointError there is raised in all."""
+    """`work` done by the first process alone, its value in all; a ResumeError there is raised in all."""
     value = None
     if world.first:
         try:
             value = work()
-        except CheckpointError as error:
+        except ResumeError as error:
             value = error
     value = world.from_first(value)
-    if isinstance(value, CheckpointError):
+    if isinstance(value, ResumeError):
         raise value
     return value
 

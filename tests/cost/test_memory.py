@@ -7,12 +7,9 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from videoformer_edu import models
 from videoformer_edu.cost import timesformer_cost, vivit_cost
-from videoformer_edu.models import timesformer_motion, vivit_motion
-from videoformer_edu.pretrained import build
-from videoformer_edu.training.blocks import checkpoint_blocks
-from videoformer_edu.training.loop import Run
-from videoformer_edu.training.memory import (
+from videoformer_edu.cost.memory import (
     CLIPS,
     line,
     loss,
@@ -24,7 +21,10 @@ from videoformer_edu.training.memory import (
     saved_tensors,
     storage_bytes,
 )
+from videoformer_edu.models import timesformer_motion, vivit_motion
+from videoformer_edu.models.blocks import checkpoint_blocks
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.step import Run
 
 FLOAT = 4
 ROOT = pathlib.Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_bytes_grow_in_step_with_the_batch():
                                   "two_pathway_motion", "r2plus1d_motion"])
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_shapes_alone_tell_the_same_as_numbers(name, checkpointing):
-    model = build(name).train()
+    model = getattr(models, name)().train()
     if checkpointing:
         checkpoint_blocks(model)
     batch = examples(2, name)

@@ -4,7 +4,7 @@ The forward pass keeps what the backward pass will ask for. That, more than the 
 Activation checkpointing (Chen et al. 2016, arXiv:1604.06174) keeps the input of each block alone and computes the
 inside again during the backward pass: about a third more multiply-adds, and then the inside of one block at a time.
 
-    python -m videoformer_edu.training.memory --model timesformer_base vivit_base
+    python -m videoformer_edu.cost.memory --model timesformer_base vivit_base
 
 prints what one clip costs; it takes seconds and no memory, because no number is computed.
 """
@@ -26,9 +26,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from videoformer_edu import models
 from videoformer_edu.cost.published import TABLE
-from videoformer_edu.pretrained.build import build
-from videoformer_edu.training.blocks import checkpoint_blocks
+from videoformer_edu.models.blocks import checkpoint_blocks
 
 # The builders of classifiers -> the clip (c, t, h, w) they are published for; of several, the table's first.
 CLIPS = {row.build.__name__: row.clip for row in reversed(TABLE) if "pretraining" not in row.build.__name__}
@@ -162,7 +162,7 @@ def memory(name: str, *, batch: int = 1, checkpointing: bool = False, **changes)
     """
     if name not in CLIPS:
         raise ValueError(f"{name!r} has no published clip; choose one of {', '.join(CLIPS)}")
-    with on_shapes(lambda: build(name, **changes)) as model:
+    with on_shapes(lambda: getattr(models, name)(**changes)) as model:
         model.train()
         if checkpointing:
             checkpoint_blocks(model)
@@ -185,7 +185,7 @@ def line(name: str, batch: int) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videoformer_edu.training.memory", description=(
+    parser = argparse.ArgumentParser(prog="python -m videoformer_edu.cost.memory", description=(
         "What a training step in fp32 keeps for its backward pass, and the most it holds at once (parameters' "
         "gradients included; parameters and optimiser not), with and without activation checkpointing."))
     parser.add_argument("--model", nargs="+", default=["timesformer_motion", "vivit_motion", "timesformer_base",

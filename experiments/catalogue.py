@@ -47,19 +47,13 @@ JOINT = Experiment(
     f"{TIMESFORMER}_joint", "joint attention, from scratch", TIMESFORMER, ("architectures",),
     dict(attention="joint"), recipe=steps(4000), ships=True,
     note="Four times the steps of divided attention. It reads the axis, which a set of frames tells, and stays there. "
-         "Trials on validation clips that did not mend it (one seed, up to 1,600 steps): queries equal to keys at the "
-         "start (axis 78 %, sign a guess), positions as sines or one for each place and time, four blocks, one head, "
-         "batches of 64, weights of an image model (the axis after 200 steps, the sign never). A first block that "
-         "starts by looking at its own place, with 97 % of its attention, forgets to within the 1,600 steps: nothing "
-         "holds it there before time is understood.")
+         "What did not change that is in [trials.md](trials.md).")
 JOINT_TIME_FIRST = Experiment(
     f"{TIMESFORMER}_joint_time_first", "joint attention, time first", TIMESFORMER, ("architectures",),
     dict(attention="joint"), recipe=steps(5200), prepare=("time_first",), ships=True,
-    note="What mends it: in the first block, looks outside the own place cost something at first (5 off the score), "
-         "and from 30 % to 65 % of the steps the price falls to nothing. Accuracy dips while the last of the price "
-         "goes, and comes back: what is left is a plain joint model, which solves the task. So it was not that joint "
-         "attention cannot do it, but that it did not find it. Taken away at once, the price takes all with it (in a "
-         "trial 96 % before, 20 % after, and no recovery in 600 steps).")
+    note="In the first block a penalty of 5 is subtracted from the scores outside the own tube; from 30 % to 65 % of "
+         "the steps it is annealed to zero. Accuracy dips at the end of the annealing and comes back: what remains is "
+         "a plain joint model, which solves the task. Joint attention can do it; from scratch it did not find it.")
 
 # ---------------------------------------------------------------------------------------------------- controls
 
@@ -149,9 +143,8 @@ VIDEOMAE = Experiment(
     "videomae_pretraining", "VideoMAE, painting hidden tubelets", "videomae_pretraining_motion", ("pretraining",),
     material=Material(hidden=0.5), recipe=steps(3000, batch=32), seeds=(0,), ships=True,
     note="Looks at no label. Its number is the mean squared error of the hidden pixels; painting one mean colour a "
-         "clip gives about 0.30, so the digit has only begun to be painted. With standardised targets and 75 % hidden, "
-         "4,000 steps end at 0.99 of 1: there the noise of plain backgrounds is most of the task. At this size it is "
-         "worth two or three points with 256 labels, and nothing with 64 or 1,024.")
+         "clip gives about 0.30, so the digit has only begun to be painted. At this size it is worth two or three "
+         "points with 256 labels, and nothing with 64 or 1,024.")
 PRETRAINING = (
     VIDEOMAE,
     *(Experiment(f"videomae_{clips}_labels", f"pretrained, {clips} labels", "videomae_motion", ("pretraining",),

@@ -11,15 +11,15 @@ from videoformer_edu.training.evaluate import confusion, predict, share
 SHUFFLED = (4, 0, 7, 3, 2, 5, 1, 6)  # one fixed order of the frames that keeps no motion
 
 
-def scores(model: nn.Module, material: Material, inputs: Tensor, labels: Tensor) -> dict:
+def accuracies(model: nn.Module, material: Material, inputs: Tensor, labels: Tensor) -> dict:
     """Accuracy and confusion matrix; for a task of directions also axis and sign."""
     if material.task.startswith("motion"):
-        return motion_scores(model, inputs, labels)
+        return motion_accuracies(model, inputs, labels)
     predicted, classes = predict(model, inputs), 10 if material.task == "digits" else len(TASKS[material.task].classes)
     return {"accuracy": share(predicted == labels), "confusion": confusion(predicted, labels, classes)}
 
 
-def motion_scores(model: nn.Module, video: Tensor, direction: Tensor) -> dict:
+def motion_accuracies(model: nn.Module, video: Tensor, direction: Tensor) -> dict:
     """Accuracy of direction, of its axis and of its sign, and the confusion matrix; video `(b, c, t, h, w)`.
 
     The sign counts whether the parity of the answer is right, whatever axis it names: chance is one half.

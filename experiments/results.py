@@ -15,14 +15,49 @@ JSON, PAGE, PICTURES = "RESULTS.json", "experiments.md", "pictures"
 ONCE = ("parameters", "macs", "clock", "probes", "attention")  # of the first run alone
 
 
-def gather(experiments: Iterable[Experiment], store: Store) -> dict[str, dict]:
-    """What is known of every experiment that has a finished run, by name."""
+def gather(experiments: Iterable[Experiment], store: Store, known: Mapping[str, dict] | None = None) -> dict[str, dict]:
+    """What is known of every experiment, by name: from its finished runs, or else what was `known` before them.
+
+    The words about an experiment (title, groups, note) are always the catalogue's.
+    """
     results = {}
     for experiment in experiments:
         rows = [row for seed in experiment.seeds if (row := store.row(experiment, seed)) is not None]
         if rows:
             results[experiment.name] = summary(experiment, rows)
+        elif known and experiment.name in known:
+            results[experiment.name] = {**known[experiment.name], **words(experiment)}
     return results
+
+
+def unpublishable(experiments: Iterable[Experiment], results: Mapping[str, dict]) -> list[str]:
+    """A sentence for each experiment whose result is absent, incomplete or was made with other settings."""
+    problems = []
+    for experiment in experiments:
+        result = results.get(experiment.name)
+        if result is None:
+            problems.append(f"{experiment.name} has no finished run; run it first: --only {experiment.name}")
+            continue
+        seeds = [run["seed"] for run in result["runs"]]
+        if seeds != list(experiment.seeds):
+            problems.append(f"{experiment.name} is finished for the seeds {seeds}, but the catalogue asks for "
+                            f"{list(experiment.seeds)}; run the others first: --only {experiment.name}")
+        settings = plain({**experiment.settings(), "start": experiment.start and experiment.start.name})
+        if other := [key for key, value in settings.items() if plain(result.get(key)) != value]:
+            problems.append(f"{experiment.name} was made with another {', '.join(other)}; run it again: "
+                            f"--only {experiment.name}")
+    return problems
+
+
+def plain(value):
+    """As it comes back from JSON: tuples are lists."""
+    return json.loads(json.dumps(value))
+
+
+def words(experiment: Experiment) -> dict:
+    """What a result says about an experiment and no number depends on."""
+    return {"title": experiment.title, "groups": list(experiment.groups), "ships": experiment.ships,
+            "note": experiment.note}
 
 
 def summary(experiment: Experiment, rows: list[dict]) -> dict:
@@ -36,8 +71,7 @@ def summary(experiment: Experiment, rows: list[dict]) -> dict:
               if (values := [row[key] for row in rows if key in row])}
     own = {key: value for key, value in rows[0].items() if key not in ("curve", "seconds", "steps_to")}
     return {
-        "title": experiment.title, "groups": list(experiment.groups), "ships": experiment.ships,
-        "note": experiment.note, "task": experiment.material.task, **settings,
+        **words(experiment), "task": experiment.material.task, **settings,
         "start": experiment.start and experiment.start.name, **own, "over_seeds": spread,
         "runs": [{key: value for key, value in row.items() if key not in ONCE} for row in rows],
     }

@@ -10,9 +10,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from experiments.evaluate import motion_probes, scores
+from experiments.attention_on_digit import attention_facts
+from experiments.evaluate import accuracies, motion_probes
 from experiments.experiment import Experiment, Material
-from experiments.looking import attention_facts
 from experiments.material import VALIDATION_SEED, report_examples, source, validation_examples
 from experiments.starting import first_model
 from experiments.store import floats
@@ -99,7 +99,7 @@ def measure(model: nn.Module, material: Material) -> dict:
     if material.hidden:
         macs = count_macs(Painting(model, material.hidden), *inputs[:1].shape)
         return {**checked, "macs": macs, "painting_loss": validate(model, material, inputs, labels)}
-    numbers = {**checked, "macs": count_macs(model, *inputs[:1].shape), **scores(model, material, inputs, labels)}
+    numbers = {**checked, "macs": count_macs(model, *inputs[:1].shape), **accuracies(model, material, inputs, labels)}
     if material == Material():
         numbers["probes"] = motion_probes(model, inputs, labels)
     if isinstance(model, ViT | TimeSformer) and material in (Material(), Material("digits")):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.experiment import Experiment
-from experiments.opening import time_first
+from experiments.time_first import time_first
 from videoformer_edu.models import VideoMAEPretraining, ViT
 from videoformer_edu.positions import sincos_time
 from videoformer_edu.pretrained.build import build

@@ -11,9 +11,9 @@ from experiments.run import LEVELS
 HEAD = """# The experiments behind the lessons
 
 Made by `make experiments ARGS="--publish"`, from fixed seeds, one thread a run. A stopped command goes on with the runs
-that are missing. `--only NAME` and `--group NAME` pick some, `--jobs 2` makes two at a time, `--size large` makes them
-larger on a GPU, `--help` says the rest; without `--publish` everything is written to `build/experiments`. The same
-numbers, with confusion matrices and curves, are in [RESULTS.json](../videoformer_edu/pretrained/weights/RESULTS.json).
+that are missing. `--only NAME` and `--group NAME` pick some, `--jobs 2` makes two at a time, `--help` says the rest;
+without `--publish` everything is written to `experiments/out`. The same numbers, with confusion matrices and curves:
+[RESULTS.json](../videoformer_edu/pretrained/weights/RESULTS.json). Tried without success: [trials.md](trials.md).
 
 The task, unless a row says otherwise: a handwritten digit moves over a photograph and wraps at the edges; in which of
 eight directions? 8 frames of 32 x 32 pixels, 8 x 8 patches, width 64, two blocks, fresh clips in every step. A guess

@@ -2,13 +2,13 @@
 
 import pytest
 
-from experiments import looking, material
+from experiments import attention_on_digit, material
 
 
 @pytest.fixture
 def few(monkeypatch):
     """32 held-out examples in place of 1024."""
-    for module in (material, looking):
+    for module in (material, attention_on_digit):
         monkeypatch.setattr(module, "HELD_OUT", 32)
     material._held.cache_clear()
     yield 32

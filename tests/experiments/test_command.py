@@ -1,6 +1,8 @@
 """`python -m experiments`, from the command line to the files."""
 
 import json
+import pathlib
+import sys
 
 import pytest
 from safetensors.torch import load_file
@@ -8,6 +10,10 @@ from safetensors.torch import load_file
 from experiments.__main__ import main
 from experiments.catalogue import EXPERIMENTS
 from experiments.starting import fresh_model
+from experiments.store import Store
+from videoformer_edu.pretrained.small import WEIGHTS
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.mark.slow
@@ -56,3 +62,27 @@ def test_bad_arguments_are_explained(arguments, message, capsys, monkeypatch):
         main(arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_publishing_without_runs_changes_nothing(tmp_path, capsys, monkeypatch):
+    """In a fresh clone there are no runs, only what was published before."""
+    command = sys.modules[main.__module__]
+    monkeypatch.setattr(command, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    assert main(["--publish", "--table", "--out", str(tmp_path / "runs")]) == 0
+    for name, place in (("RESULTS.json", WEIGHTS), ("experiments.md", ROOT / "docs")):
+        written = tmp_path / ("weights" if name.endswith("json") else "docs") / name
+        assert written.read_text(encoding="utf-8") == (place / name).read_text(encoding="utf-8")
+    assert not list((tmp_path / "weights").glob("*.safetensors"))  # weights are those of runs
+
+
+def test_an_incomplete_experiment_stops_the_publishing(tmp_path, capsys, monkeypatch):
+    command = sys.modules[main.__module__]
+    monkeypatch.setattr(command, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    experiment = EXPERIMENTS["c3d"]
+    Store(tmp_path / "runs" / "runs").keep(experiment, 2, fresh_model(experiment), {"seed": 2, "accuracy": 0.5})
+    assert main(["--publish", "--table", "--out", str(tmp_path / "runs")]) == 1
+    said = capsys.readouterr().out
+    assert "nothing was published:" in said and "c3d is finished for the seeds [2]" in said
+    assert not (tmp_path / "weights").exists() and not (tmp_path / "docs").exists()

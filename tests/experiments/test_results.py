@@ -9,10 +9,10 @@ from safetensors import safe_open
 from torch import nn
 
 from experiments.catalogue import EXPERIMENTS, GROUPS
-from experiments.evaluate import motion_probes, motion_scores, scores
+from experiments.evaluate import accuracies, motion_accuracies, motion_probes
 from experiments.experiment import Material, changed
 from experiments.pictures import given, picture_name, series
-from experiments.results import compact_json, gather, write
+from experiments.results import compact_json, gather, plain, unpublishable, write
 from experiments.store import Store
 from experiments.table import markdown, reached, spread
 from videoformer_edu.models import c3d_motion, videomae_pretraining_motion
@@ -36,11 +36,11 @@ def written_clips(direction):
 
 def test_scores_split_the_direction_into_axis_and_sign():
     direction = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
-    right = motion_scores(ReadsFrames(), written_clips(direction), direction)
+    right = motion_accuracies(ReadsFrames(), written_clips(direction), direction)
     assert (right["accuracy"], right["axis"], right["sign"]) == (1, 1, 1)
-    wrong_way = motion_scores(ReadsFrames(), written_clips(direction ^ 1), direction)
+    wrong_way = motion_accuracies(ReadsFrames(), written_clips(direction ^ 1), direction)
     assert (wrong_way["accuracy"], wrong_way["axis"], wrong_way["sign"]) == (0, 1, 0)
-    wrong_axis = motion_scores(ReadsFrames(), written_clips((direction + 2) % 8), direction)
+    wrong_axis = motion_accuracies(ReadsFrames(), written_clips((direction + 2) % 8), direction)
     assert (wrong_axis["accuracy"], wrong_axis["axis"], wrong_axis["sign"]) == (0, 0, 1)
     assert wrong_axis["confusion"][7][1] == 1
 
@@ -64,7 +64,7 @@ def test_digits_have_neither_axis_nor_sign():
 
     digits = torch.tensor([3, 3, 9, 0])
     images = torch.tensor([3, 1, 9, 0])[:, None, None, None].expand(-1, 3, 4, 4)
-    found = scores(Reads(), Material("digits"), images, digits)
+    found = accuracies(Reads(), Material("digits"), images, digits)
     assert found.keys() == {"accuracy", "confusion"} and found["accuracy"] == 0.75
     assert found["confusion"][3] == [0, 1, 0, 1, 0, 0, 0, 0, 0, 0]
 
@@ -135,6 +135,36 @@ def test_the_files_are_written_and_the_shipped_weights_know_what_they_are(made, 
     with safe_open(tmp_path / "weights" / "c3d.safetensors", "pt") as file:
         about = json.loads(file.metadata()["videoformer_edu"])
     assert (about["name"], about["model"], about["changes"], about["accuracy"]) == ("c3d", "c3d_motion", {}, 0.5)
+
+
+def test_what_has_no_new_run_stays_as_it_was_known(made):
+    """A fresh clone has no runs: publishing must not wipe what was published before."""
+    chosen, store, results = made
+    known = plain(results)
+    empty = Store(store.folder / "empty")
+    assert plain(gather(chosen, empty, known)) == known
+    reworded = replace(chosen[0], note="said better", groups=("controls",))
+    kept = gather([reworded, *chosen[1:]], empty, known)
+    assert (kept["c3d"]["note"], kept["c3d"]["groups"]) == ("said better", ["controls"])
+    assert kept["c3d"]["runs"] == known["c3d"]["runs"]
+    fresh = Store(store.folder / "fresh")
+    for seed, accuracy in ((0, 0.9), (1, 0.8)):
+        fresh.keep(chosen[0], seed, c3d_motion(), a_row(seed, accuracy))
+    mixed = gather(chosen, fresh, known)
+    assert mixed["c3d"]["over_seeds"]["accuracy"] == [0.85, 0.8, 0.9]
+    assert mixed["videomae_pretraining"] == known["videomae_pretraining"]
+
+
+def test_results_that_are_absent_incomplete_or_of_other_settings_are_not_published(made):
+    chosen, store, results = made
+    experiments = [*chosen, EXPERIMENTS["r2plus1d"]]
+    absent, incomplete = "r2plus1d has no finished run", "c3d_400_clips is finished for the seeds [1], but"
+    said = unpublishable(experiments, results)
+    assert len(said) == 2 and said[0].startswith(incomplete) and said[1].startswith(absent)
+    assert unpublishable(chosen[:2], results) == []
+    assert unpublishable(chosen[:2], plain(results)) == []  # as read from the file
+    other = changed(chosen[0], steps=7)
+    assert unpublishable([other], results) == ["c3d was made with another recipe; run it again: --only c3d"]
 
 
 def test_what_was_not_reached_is_said():

@@ -8,9 +8,9 @@ import re
 import pytest
 import torch
 
+from experiments.attention_on_digit import attention_facts
 from experiments.catalogue import EXPERIMENTS, GROUPS
-from experiments.evaluate import motion_probes, scores
-from experiments.looking import attention_facts
+from experiments.evaluate import accuracies, motion_probes
 from experiments.material import report_examples
 from experiments.pictures import drawn, picture_name
 from experiments.table import markdown
@@ -34,7 +34,7 @@ def facts_of(name):
 def measured(name):
     """Scores on a part of the report's examples."""
     material = EXPERIMENTS[name].material
-    return scores(load_small(name), material, *(part[:PART] for part in report_examples(material)))
+    return accuracies(load_small(name), material, *(part[:PART] for part in report_examples(material)))
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.looking import digit_places, on_digit, tubes_and_digit
+from experiments.attention_on_digit import digit_places, on_digit, tubes_and_digit
 from experiments.material import REPORT_SEED
 from videoformer_edu.data.motion import motion_test_set
 from videoformer_edu.data.motion.images import digit_images

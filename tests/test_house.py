@@ -1,18 +1,22 @@
 """The house rules of DESIGN: who may import whom, how long a file may be, what a committed text may not hold."""
 
 import ast
+import graphlib
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "videoformer_edu"
-MODULE_LINES = 320
+MAINTAINERS = ("experiments", "tools")  # rooms outside of the package: they may import it, and it never imports them
+MODULE_LINES = 250
 
-# A file imports only from floors below its own, and from its own room. Rooms not built yet have their floor, too.
+# A file imports only from floors below its own, and from its own room.
 FLOORS = {
     "tokens": 0, "layers": 0.5, "positions": 0.5, "data": 0,
     "attention": 1,
@@ -49,12 +53,13 @@ def modules() -> list[pathlib.Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def room(path: pathlib.Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def dotted(path: pathlib.Path) -> str:
+    """The name under which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported_rooms(path: pathlib.Path) -> set[str]:
-    """The rooms of the package that a module imports from, wherever in the file it does."""
+def imported_names(path: pathlib.Path) -> set[str]:
+    """Everything that a module imports, wherever in the file it does, as dotted names."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -62,8 +67,30 @@ def imported_rooms(path: pathlib.Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path.name}: relative import; name the room: from videoformer_edu.room import ..."
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    parts = [name.split(".") for name in names]
+    return names
+
+
+def room(path: pathlib.Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: pathlib.Path) -> set[str]:
+    """The rooms of the package that a module imports from."""
+    parts = [name.split(".") for name in imported_names(path)]
     return {part[1] for part in parts if part[0] == "videoformer_edu" and len(part) > 1 and part[1] != "__version__"}
+
+
+def import_graph(paths: list[pathlib.Path]) -> dict[str, set[str]]:
+    """Which of the files imports which, also where the import is hidden in a function."""
+    names = {dotted(path) for path in paths}
+
+    def file_of(name: str) -> str | None:
+        while name and name not in names:
+            name = name.rpartition(".")[0]
+        return name or None
+
+    return {dotted(path): {file for name in imported_names(path) if (file := file_of(name))} - {dotted(path)}
+            for path in paths}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
@@ -77,6 +104,46 @@ def test_module_imports_only_from_floors_below(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_module_is_one_idea_long(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MODULE_LINES
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Not even with an import hidden in a function. `graphlib` names the circle."""
+    paths = [path for folder in ("videoformer_edu", *MAINTAINERS) for path in sorted((ROOT / folder).rglob("*.py"))]
+    order = list(graphlib.TopologicalSorter(import_graph(paths)).static_order())
+    assert len(order) == len(paths) > 100
+
+
+def test_a_circle_would_be_found(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "one.py").write_text("def f():\n    from two import g\n")
+    (tmp_path / "two.py").write_text("import three.part\n")
+    (tmp_path / "three.py").write_text("from one import f\n")
+    graph = import_graph(sorted(tmp_path.glob("*.py")))
+    assert graph == {"one": {"two"}, "two": {"three"}, "three": {"one"}}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_the_package_does_not_know_its_maintainers(path):
+    assert {name.partition(".")[0] for name in imported_names(path)} & {*MAINTAINERS, "bench", "tests"} == set()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_alone(tmp_path):
+    """Built from a copy, as somebody who installs the course gets it: no maintainer's room, and all of its data."""
+    for name in ("videoformer_edu", *MAINTAINERS, "bench", "tests", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "copy" / name)
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index",
+                    "-w", str(tmp_path), str(tmp_path / "copy")], check=True, capture_output=True, text=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {name.partition("/")[0].partition("-")[0] for name in inside} == {"videoformer_edu"}
+    shipped = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*")
+               if path.is_file() and "__pycache__" not in path.parts}
+    assert shipped - inside == set()
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -59,7 +59,7 @@ def arrangement(pattern: Pattern, grid: tuple[int, int, int], device: torch.devi
 
 
 class SparseAttention(MultiHeadAttention):
-    """Self-attention of any pattern of this package, at the price of its pairs: `(b, l, d)` -> `(b, l, d)`.
+    """Self-attention of any pattern of this package, at the cost of its pairs: `(b, l, d)` -> `(b, l, d)`.
 
     pattern: `LocalTemporal`, `StridedTemporal`, `GlobalSpatial`, `Axial`, `LocalWindow`, `SparseSpaceTime`, ...
     backend: "gather" works everywhere and can be recorded; "flex" gives the predicate to PyTorch's `flex_attention`,

@@ -20,7 +20,7 @@ from videoformer_edu.tokens import Grid, TubeletEmbed
 
 
 class SparseBlock(TransformerBlock):
-    """A ViT block that looks only where its pattern allows, at the price of the pattern's pairs."""
+    """A ViT block that looks only where its pattern allows, at the cost of the pattern's pairs."""
 
     def __init__(self, *, width: int, heads: int, pattern: Pattern, mlp_ratio: float = 4.0, drop_path: float = 0.0):
         super().__init__(width=width, heads=heads, mlp_ratio=mlp_ratio, drop_path=drop_path)

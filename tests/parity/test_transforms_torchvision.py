@@ -8,12 +8,18 @@ import torch
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as reference
 
-from videoformer_edu.data.boxes import random_boxes
-from videoformer_edu.data.colour import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
-from videoformer_edu.data.crops import centre_crop, random_resized_crop
-from videoformer_edu.data.mirroring import horizontal_flip
+from videoformer_edu.data.augment import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+    erase_tubes,
+    horizontal_flip,
+    random_boxes,
+    random_resized_crop,
+)
 from videoformer_edu.data.pixels import normalise
-from videoformer_edu.data.transforms import erase_tubes
+from videoformer_edu.data.views import views
 
 B, C, T, H, W = 4, 3, 2, 21, 34
 
@@ -41,7 +47,7 @@ def test_colours(ours, theirs, factors, channels):
     if ours is adjust_hue:
         channels = 3  # grey has no hue
     clips = torch.rand(B, channels, T, H, W)
-    out = ours(clips, torch.tensor(factors))
+    out = ours(clips, torch.tensor(factors).view(-1, 1, 1, 1, 1))
     for clip, mine, factor in zip(clips, out, factors, strict=True):
         torch.testing.assert_close(tall(mine), theirs(tall(clip), factor), atol=1e-5, rtol=0)
 
@@ -51,7 +57,7 @@ def test_colours(ours, theirs, factors, channels):
 def test_resized_crop(dtype, size):
     clips = (255 * torch.rand(B, C, T, H, W)).to(dtype)
     out = random_resized_crop(clips, size, area=(0.2, 0.8), generator=generator())
-    boxes = random_boxes(B, H, W, area=(0.2, 0.8), aspect=(3 / 4, 4 / 3), generator=generator())
+    boxes = random_boxes(clips, (0.2, 0.8), (3 / 4, 4 / 3), generator())
     for clip, mine, *box in zip(clips, out, *(numbers.tolist() for numbers in boxes), strict=True):
         expected = reference.resized_crop(clip.transpose(0, 1), *box, list(size), antialias=True)
         torch.testing.assert_close(mine.transpose(0, 1), expected, atol=1 if dtype == torch.uint8 else 1e-4, rtol=0)
@@ -60,15 +66,15 @@ def test_resized_crop(dtype, size):
 @pytest.mark.parametrize("shape", [(10, 100), (100, 10), (7, 3)])
 def test_the_box_where_no_area_fits(shape):
     expected = RandomResizedCrop.get_params(torch.zeros(3, *shape), [0.99, 1.0], [0.8, 1.5])
-    boxes = random_boxes(1, *shape, area=(0.99, 1.0), aspect=(0.8, 1.5), generator=generator())
+    boxes = random_boxes(torch.zeros(1, 3, T, *shape), (0.99, 1.0), (0.8, 1.5), generator())
     assert tuple(int(number) for number in boxes) == tuple(expected)
 
 
-@pytest.mark.parametrize("shape", [(H, W), (W, H), (30, 30)])
+@pytest.mark.parametrize("shape", [(H, W), (W, H), (30, 30), (18, 25)])
 def test_centre_crop(shape):
     clips = torch.rand(B, C, T, *shape)
     expected = reference.center_crop(reference.resize(clips, [13], antialias=True), [13, 13])
-    torch.testing.assert_close(centre_crop(clips, 13), expected)
+    torch.testing.assert_close(views(clips, frames=T, size=13)[:, 0], expected)
 
 
 def test_flip():

@@ -1,5 +1,7 @@
 """Checks of what a caller asks for, shared by all that draws, reads and transforms clips."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -64,7 +66,8 @@ def check_labels(labels: Tensor, batch: int) -> None:
         raise ValueError(f"labels are {tuple(labels.shape)}; expected ({batch},), one class for each clip")
 
 
-def check_probability(name: str, value: float) -> None:
-    """Raise ValueError unless `value` lies in 0 ... 1."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value!r}; expected a probability, 0 to 1")
+def check_range(name: str, values: tuple[float, float], most: float = math.inf) -> None:
+    """Raise ValueError unless `values` are two numbers, 0 < low <= high <= most."""
+    if len(values) != 2 or not 0 < values[0] <= values[1] <= most:
+        bound = "" if most == math.inf else f" <= {most:g}"
+        raise ValueError(f"{name} is {values!r}; expected (low, high) with 0 < low <= high{bound}")

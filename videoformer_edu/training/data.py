@@ -69,7 +69,8 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
         videos |= dict(on_broken="skip", max_broken=skip_broken)
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
     if least_area < 1 or flip:
-        from videoformer_edu.data.transforms import Augment, mirrored_names
+        from videoformer_edu.data.augment import Augment
+        from videoformer_edu.data.mirroring import mirrored_names
 
         mirrored = mirrored_names(train.classes) if flip else None
         train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored=mirrored))

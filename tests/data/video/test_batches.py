@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from videoformer_edu.data.transforms import Augment
+from videoformer_edu.data.augment import Augment
 from videoformer_edu.data.video.batches import BrokenVideosWarning, TooManyBroken, batches, steps_per_epoch
 from videoformer_edu.data.video.datasets import BrokenVideo, DatasetError, VideoFolder, Videos
 

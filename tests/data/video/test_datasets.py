@@ -9,7 +9,7 @@ import pytest
 import torch
 from video_files import damaged, frame_numbers, frame_pictures, noisy_pictures, write_video
 
-from videoformer_edu.data.transforms import Augment
+from videoformer_edu.data.augment import Augment
 from videoformer_edu.data.video import decoding
 from videoformer_edu.data.video.clips import read_clip
 from videoformer_edu.data.video.datasets import (

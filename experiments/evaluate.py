@@ -16,7 +16,7 @@ def accuracies(model: nn.Module, material: Material, inputs: Tensor, labels: Ten
     if material.task.startswith("motion"):
         return motion_accuracies(model, inputs, labels)
     predicted, classes = predict(model, inputs), 10 if material.task == "digits" else len(TASKS[material.task].classes)
-    return {"accuracy": share(predicted == labels), "confusion": confusion(predicted, labels, classes)}
+    return {"accuracy": share(predicted == labels), "confusion": confusion(labels, predicted, classes).tolist()}
 
 
 def motion_accuracies(model: nn.Module, video: Tensor, direction: Tensor) -> dict:
@@ -29,7 +29,7 @@ def motion_accuracies(model: nn.Module, video: Tensor, direction: Tensor) -> dic
         "accuracy": share(predicted == direction),
         "axis": share(axis(predicted) == axis(direction)),
         "sign": share(sign(predicted) == sign(direction)),
-        "confusion": confusion(predicted, direction, 8),
+        "confusion": confusion(direction, predicted, 8).tolist(),
     }
 
 

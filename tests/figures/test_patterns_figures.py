@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from videoformer_edu.attention import Full, Spatial, Temporal
 from videoformer_edu.figures.cost import cost_curves
 from videoformer_edu.figures.patterns import grids_in_frames, pattern_matrices
-from videoformer_edu.figures.scores import confusion, confusion_matrices
+from videoformer_edu.figures.scores import confusion_matrices
 from videoformer_edu.figures.source import source_of
 from videoformer_edu.layers import MLP
 from videoformer_edu.tokens import Grid
@@ -44,11 +44,6 @@ def test_each_row_of_frames_shows_its_values_and_the_mark_its_patch():
     marks = [[p.get_xy() for p in axes.patches if isinstance(p, Rectangle)] for axes in figure.axes]
     assert marks == [[], [], [(3.5, 0.5)], [], [], [(3.5, 0.5)]]
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["a", "", "", "b", "", ""]
-
-
-def test_confusion_counts_truth_by_row():
-    truth, answer = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([0, 1, 1, 0, 2, 2])
-    assert confusion(truth, answer, 3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
 
 
 def test_confusion_matrices_show_shares_of_each_row():

@@ -10,13 +10,11 @@ from videoformer_edu.training.evaluate import (
     confusion,
     evaluate,
     in_top,
+    logits_of,
     multi_view,
     predict,
-    scores,
     share,
-    spaced,
     top_k,
-    views,
 )
 
 LOGITS = torch.tensor([[9.0, 5, 1, 3], [0, 1, 2, 3], [4, 3, 2, 1], [1, 7, 2, 6], [2, 1, 9, 8], [1, 2, 3, 4]])
@@ -49,21 +47,24 @@ def test_top_k_needs_a_k_within_the_classes(k):
         top_k(LOGITS, LABELS, k)
 
 
-def test_confusion_has_a_row_for_each_label():
-    assert confusion(LOGITS.argmax(1), LABELS, 4) == [[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1], [1, 1, 0, 1]]
-    assert confusion(torch.tensor([], dtype=torch.long), torch.tensor([], dtype=torch.long), 2) == [[0, 0], [0, 0]]
+def test_confusion_has_a_row_for_each_true_class():
+    table = [[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1], [1, 1, 0, 1]]
+    assert confusion(LABELS, LOGITS.argmax(1), 4).tolist() == table
+    assert confusion(LOGITS.argmax(1), LABELS, 4).T.tolist() == table
+    nothing = torch.tensor([], dtype=torch.long)
+    assert confusion(nothing, nothing, 2).tolist() == [[0, 0], [0, 0]]
 
 
-@pytest.mark.parametrize(("predicted", "labels", "words"), [
-    ([0, 4], [1, 1], "predicted go from 0 to 4; expected 0 to 3"), ([0, 1], [1, -1], "labels go from -1 to 1")])
-def test_confusion_refuses_classes_that_are_none(predicted, labels, words):
+@pytest.mark.parametrize(("truth", "answer", "words"), [
+    ([1, 1], [0, 4], "answer goes from 0 to 4; expected 0 to 3"), ([1, -1], [0, 1], "truth goes from -1 to 1")])
+def test_confusion_refuses_classes_that_are_none(truth, answer, words):
     with pytest.raises(ValueError, match=words):
-        confusion(torch.tensor(predicted), torch.tensor(labels), 4)
+        confusion(torch.tensor(truth), torch.tensor(answer), 4)
 
 
-def test_scores_come_in_chunks_in_eval_mode_without_gradients():
+def test_logits_come_in_chunks_in_eval_mode_without_gradients():
     model = Given()
-    out = scores(model, LOGITS, chunk=4)
+    out = logits_of(model, LOGITS, chunk=4)
     assert torch.equal(out, LOGITS) and model.sizes == [4, 2] and model.states == [(False, True)] * 2
     assert predict(model, LOGITS, chunk=5).tolist() == LOGITS.argmax(1).tolist()
     assert share(torch.tensor([True, False, True])) == 0.6667
@@ -87,7 +88,7 @@ def test_a_whole_set_is_measured_as_if_it_came_at_once():
     batches = [(LOGITS[:4], LABELS[:4]), (LOGITS[4:5], LABELS[4:5]), (LOGITS[5:], LABELS[5:])]
     found = evaluate(Given(), iter(batches), ks=(1, 2, 4, 5))
     assert found == {"examples": 6, "loss": pytest.approx(F.cross_entropy(LOGITS, LABELS).item()), "top1": 2 / 6,
-                     "top2": 4 / 6, "confusion": confusion(LOGITS.argmax(1), LABELS, 4)}
+                     "top2": 4 / 6, "confusion": confusion(LABELS, LOGITS.argmax(1), 4).tolist()}
 
 
 def test_nothing_to_evaluate_is_an_error():
@@ -112,35 +113,6 @@ def test_probabilities_are_averaged_and_not_logits():
 def test_views_of_a_model_are_independent_of_chunks():
     model = timesformer_motion()
     clips = torch.randn(2, 5, 3, 8, 32, 32)
-    by_hand = torch.stack([scores(model, clips[:, v]).softmax(1) for v in range(5)]).mean(0)
+    by_hand = torch.stack([logits_of(model, clips[:, v]).softmax(1) for v in range(5)]).mean(0)
     torch.testing.assert_close(multi_view(model, clips, chunk=3), by_hand)
     torch.testing.assert_close(by_hand.sum(1), torch.ones(2))
-
-
-def test_views_are_the_corners_and_middles_of_the_video():
-    t, h, w = 11, 6, 9
-    place = torch.stack(torch.meshgrid(*(torch.arange(n) for n in (t, h, w)), indexing="ij")).float()  # (3, t, h, w)
-    found = views(place[None].expand(2, -1, -1, -1, -1), frames=3, size=4, clips=3, crops=2, stride=2)
-    assert found.shape == (2, 6, 3, 3, 4, 4)
-    corners = [(start, 1, left) for start in (0, 3, 6) for left in (0, 5)]  # 5 frames of 11; the rows in the middle
-    assert [tuple(view[:, 0, 0, 0].int().tolist()) for view in found[1]] == corners
-    for view, (start, top, left) in zip(found[0], corners, strict=True):
-        expected = place[:, start : start + 5 : 2, top : top + 4, left : left + 4]
-        assert torch.equal(view, expected)
-
-
-def test_one_view_is_the_middle_and_crops_follow_the_longer_side():
-    video = torch.arange(7 * 8 * 5).reshape(1, 1, 7, 8, 5).float()
-    assert torch.equal(views(video, frames=3, size=3)[0, 0], video[0, :, 2:5, 2:5, 1:4])
-    tall = views(video, frames=7, size=5, crops=3)[0]
-    assert [int(view[0, 0, 0, 0]) for view in tall] == [0, 10, 15]  # rows 0, 2 (of 1.5) and 3
-    assert spaced(10, 4) == [0, 3, 7, 10] and spaced(0, 3) == [0, 0, 0] and spaced(9, 1) == [4]
-
-
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"frames": 8}, "8 frames, 1 apart, and 3 x 3 pixels does not fit into 7 frames of 8 x 5"),
-    ({"frames": 4, "stride": 3}, "4 frames, 3 apart"), ({"size": 6}, "6 x 6 pixels"),
-    ({"clips": 0}, "one view at least, got 0")])
-def test_views_that_do_not_fit_are_refused(changes, words):
-    with pytest.raises(ValueError, match=words):
-        views(torch.zeros(1, 1, 7, 8, 5), **{"frames": 3, "size": 3, **changes})

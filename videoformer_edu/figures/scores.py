@@ -8,14 +8,9 @@ from torch import Tensor
 from videoformer_edu.figures.style import SEQUENTIAL, house_style, new_figure
 
 
-def confusion(truth: Tensor, answer: Tensor, classes: int) -> Tensor:
-    """`(classes, classes)` counts: row = the truth, column = the answer."""
-    return (truth * classes + answer).bincount(minlength=classes**2).reshape(classes, classes)
-
-
 @house_style()
 def confusion_matrices(tables: dict[str, Tensor], classes: list[str]) -> Figure:
-    """Confusion tables `(classes, classes)` of counts side by side, each row in per cent of its class."""
+    """Tables of counts `(classes, classes)`, true class by answer, side by side; each row in per cent of its class."""
     from seaborn import heatmap  # here, because it takes a second to import
 
     figure = new_figure(min(180, max(100, 20 + 54 * len(tables))), 64)

@@ -26,7 +26,7 @@ def evaluating(model: nn.Module) -> Iterator[torch.device]:
             module.training = mode
 
 
-def scores(model: nn.Module, inputs: Tensor, chunk: int = 128) -> Tensor:
+def logits_of(model: nn.Module, inputs: Tensor, chunk: int = 128) -> Tensor:
     """inputs `(b, ...)` -> logits `(b, classes)`, where the inputs are; `chunk` inputs at a time."""
     with evaluating(model) as device:
         return torch.cat([model(part.to(device)).to(inputs.device) for part in inputs.split(chunk)])
@@ -34,7 +34,7 @@ def scores(model: nn.Module, inputs: Tensor, chunk: int = 128) -> Tensor:
 
 def predict(model: nn.Module, inputs: Tensor, chunk: int = 128) -> Tensor:
     """inputs `(b, ...)` -> predicted classes `(b,)`."""
-    return scores(model, inputs, chunk).argmax(dim=1)
+    return logits_of(model, inputs, chunk).argmax(dim=1)
 
 
 def share(hits: Tensor) -> float:
@@ -58,12 +58,15 @@ def top_k(logits: Tensor, labels: Tensor, k: int = 5) -> float:
     return share(in_top(logits, labels, k))
 
 
-def confusion(predicted: Tensor, labels: Tensor, classes: int) -> list[list[int]]:
-    """`[label][predicted]` -> how many examples. Raises ValueError for a class outside 0 ... classes - 1."""
-    for name, x in (("predicted", predicted), ("labels", labels)):
+def confusion(truth: Tensor, answer: Tensor, classes: int) -> Tensor:
+    """Classes `(b,)` -> counts `(classes, classes)`: a row for each true class, a column for each answer.
+
+    Raises ValueError for a class outside 0 ... classes - 1.
+    """
+    for name, x in (("truth", truth), ("answer", answer)):
         if len(x) and not (0 <= x.min() and x.max() < classes):
-            raise ValueError(f"{name} go from {x.min()} to {x.max()}; expected 0 to {classes - 1}")
-    return torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes).tolist()
+            raise ValueError(f"{name} goes from {x.min()} to {x.max()}; expected 0 to {classes - 1}")
+    return torch.bincount(truth * classes + answer, minlength=classes**2).reshape(classes, classes)
 
 
 def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], *, ks: tuple[int, ...] = (1, 5)) -> dict:
@@ -82,7 +85,7 @@ def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], *, ks: 
                 hits = {k: 0 for k in ks if k < classes}
             examples += len(labels)
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            table += torch.tensor(confusion(logits.argmax(dim=1), labels, classes))
+            table += confusion(labels, logits.argmax(dim=1), classes).cpu()
             for k in hits:
                 hits[k] += in_top(logits, labels, k).sum().item()
     if table is None:
@@ -91,41 +94,11 @@ def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], *, ks: 
             "confusion": table.tolist()}
 
 
-# ------------------------------------------------------------------------------------------------ several views
-
-
-def views(video: Tensor, *, frames: int, size: int, clips: int = 1, crops: int = 1, stride: int = 1) -> Tensor:
-    """`(b, c, t, h, w)` -> `(b, clips * crops, c, frames, size, size)`: evenly spaced in time, then in space.
-
-    Every `stride`-th frame is taken; `clips` windows from the first to the last that fits, the middle one if there is
-    one only; `crops` squares along the longer side likewise, in the middle of the other. "10 x 3 views" of the papers
-    are clips=10, crops=3. Raises ValueError if the video is too short or too small.
-    """
-    b, c, t, h, w = video.shape
-    window = (frames - 1) * stride + 1
-    if window > t or size > min(h, w):
-        raise ValueError(f"a view of {frames} frames, {stride} apart, and {size} x {size} pixels does not fit into "
-                         f"{t} frames of {h} x {w}; resize the video, or take fewer frames or a smaller stride")
-    found = []
-    for start in spaced(t - window, clips):
-        clip = video[:, :, start : start + window : stride]
-        for place in spaced(max(h, w) - size, crops):
-            top, left = (place, (w - size) // 2) if h > w else ((h - size) // 2, place)
-            found.append(clip[..., top : top + size, left : left + size])
-    return torch.stack(found, dim=1)
-
-
-def spaced(last: int, count: int) -> list[int]:
-    """`count` whole numbers from 0 to `last`, evenly spaced; one alone is in the middle."""
-    if count < 1:
-        raise ValueError(f"there must be one view at least, got {count}")
-    return [last // 2] if count == 1 else [round(i * last / (count - 1)) for i in range(count)]
-
-
 def multi_view(model: nn.Module, video: Tensor, chunk: int = 128) -> Tensor:
-    """views `(b, v, c, t, h, w)` -> `(b, classes)`: the mean over views of their *probabilities*.
+    """Views `(b, v, c, t, h, w)` -> `(b, classes)`: the mean over views of their *probabilities*.
 
-    Each view has one vote at most. In a mean of logits, one view that is very sure outvotes the others.
+    `data.crops.views` cuts those of one clip. Each view has one vote at most. In a mean of logits, one view that is
+    very sure outvotes the others.
     """
-    logits = scores(model, video.flatten(0, 1), chunk)  # (b*v, classes)
+    logits = logits_of(model, video.flatten(0, 1), chunk)  # (b*v, classes)
     return logits.float().softmax(dim=1).unflatten(0, video.shape[:2]).mean(dim=1)

@@ -20,7 +20,7 @@ import torch
 
 from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
 from videoformer_edu.models import timesformer_motion
-from videoformer_edu.training import checkpoint
+from videoformer_edu.training import checkpoint, files
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.resume import Checkpoints
@@ -65,7 +65,7 @@ def child(folder: str) -> None:
     slowed(checkpoint._Digesting, "write", "writing", 0.0002)
     slowed(os, "fsync", "before fsync", 0.005)
     slowed(os, "replace", "before the rename", 0.005)
-    slowed(checkpoint, "_sync_folder", "after the rename", 0.005)
+    slowed(files, "sync_folder", "after the rename", 0.005)
     slowed(os, "unlink", "removing", 0.005)
 
     for seed in (random.seed, np.random.seed):  # nothing draws from them here; that they are kept is part of the test

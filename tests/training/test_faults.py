@@ -101,6 +101,9 @@ def test_a_plain_iterable_cannot_go_on():
         def restore(self, run):
             run.done = 2
 
+        def close(self):
+            pass
+
     with pytest.raises(ValueError, match="goes on after step 2, and a plain iterable .*cannot; give a function"):
         fit(linear(), [GOOD] * 3, Recipe(steps=3, batch=5), checkpoints=Halfway())
 

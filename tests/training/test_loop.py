@@ -307,6 +307,9 @@ class InMemory:
     def save(self, run):
         self.kept = copy.deepcopy(run.state_dict()), torch.get_rng_state()
 
+    def close(self):
+        self.closed = True
+
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_a_stopped_run_goes_on_to_the_same_bits(precision):

@@ -145,7 +145,7 @@ def test_bad_options_are_explained_without_a_traceback(arguments, message, capsy
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--lr", "1e30", "--clip", "0"], "error: the (loss|gradient) of step"),
-    (["--checkpoints", "taken"], "error: the checkpoint of step 2 could not be written to taken"),
+    (["--checkpoints", "taken"], "error: taken cannot hold checkpoints .File exists."),
     (["--shard"], "there is one process and nothing to spread .*torchrun"),
 ])
 def test_what_goes_wrong_later_is_one_line(tmp_path, arguments, message, capsys, monkeypatch):

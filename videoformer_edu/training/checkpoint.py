@@ -7,9 +7,9 @@ older one removed. A run killed at any moment finds at least one whole file to g
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import pickle
 import random
 import re
 from collections.abc import Callable
@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+from videoformer_edu.training.files import whole_file
 
 KEEP = 2
 FORMAT = "videoformer_edu training run, version 1"
@@ -40,24 +42,14 @@ def save(folder: str | Path, step: int, state: dict) -> Path:
     """
     folder = Path(folder)
     path = folder / f"step_{step:06d}.pt"
-    unfinished = folder / f".{path.name}.{os.getpid()}.unfinished"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "wb") as file:
+        with whole_file(path) as unfinished, open(unfinished, "wb") as file:
             _write(file, {"format": FORMAT, "step": step, **state})
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-        _sync_folder(folder)  # the rename itself is on the disk only now
     except OSError as error:
-        written = unfinished.stat().st_size if unfinished.exists() else 0
-        if unfinished.exists():
-            unfinished.unlink()
         left = ", ".join(other.name for other in checkpoints(folder)) or "no checkpoint"
         raise ResumeError(
-            f"the checkpoint of step {step} could not be written to {folder} ({error.strerror or error}, after "
-            f"{written / 1e6:.1f} MB); the folder still holds {left}. Make room or name another folder, then resume"
-        ) from error
+            f"the checkpoint of step {step} could not be written to {folder} ({error.strerror or error}); the folder "
+            f"still holds {left}. Make room or name another folder, then resume") from error
     before = [other for other in checkpoints(folder) if _step(other) < step]
     for other in set(checkpoints(folder)) - {path, *before[: KEEP - 1]}:
         other.unlink(missing_ok=True)
@@ -86,12 +78,6 @@ def load(path: str | Path) -> dict:
             if other != path and _fault(other) is None:
                 raise ResumeError(f"{error}; {other.name} can still be read: resume from {other}") from error
         raise
-
-
-def load_newest(folder: str | Path, log: Callable[[str], None] = print) -> dict | None:
-    """`load` of the `newest` checkpoint in `folder`; None if the folder holds no checkpoint."""
-    path = newest(folder, log)
-    return None if path is None else load(path)
 
 
 def newest(folder: str | Path, log: Callable[[str], None] = print) -> Path | None:
@@ -172,12 +158,14 @@ def _read(path: Path) -> dict:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whole, yet unreadable: written by a later torch or by other means
-        raise ResumeError(f"{path.name} is whole, but this torch ({torch.__version__}) cannot read it "
-                              f"({type(error).__name__}: {str(error).splitlines()[0]})") from error
+        why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        if isinstance(error, pickle.UnpicklingError):  # of which torch says how to open it nevertheless
+            why = "it holds more than tensors and plain values, which may run code, and is left unopened"
+        raise ResumeError(f"{path.name} is whole, but torch {torch.__version__} cannot read it ({why})") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         given = repr(state.get("format")) if isinstance(state, dict) else f"a {type(state).__name__}"
         raise ResumeError(f"{path.name} holds no training run that this version knows (format {given}, expected "
-                              f"{FORMAT!r})")
+                          f"{FORMAT!r})")
     return state
 
 
@@ -216,16 +204,3 @@ def _remove_unfinished(folder: Path) -> None:
     for name in os.listdir(folder) if folder.is_dir() else []:
         if UNFINISHED.fullmatch(name):
             (folder / name).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return  # a folder cannot be opened there; a rename is as safe as that system makes it
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # mounted network drives know no fsync of a folder
-            raise
-    finally:
-        os.close(handle)

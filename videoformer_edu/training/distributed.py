@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -158,6 +158,19 @@ class World:
         box = [value]
         dist.broadcast_object_list(box, device=torch.device("cpu"))
         return box[0]
+
+    def together(self, work: Callable[[], object]) -> object:
+        """`work` done by the first process alone; its value, or its error, in each of them."""
+        value = error = None
+        if self.first:
+            try:
+                value = work()
+            except Exception as caught:
+                error = caught
+        value, error = self.from_first((value, error))
+        if error is not None:
+            raise error
+        return value
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, nullcontext
 from itertools import islice
 
 import torch
@@ -41,19 +42,20 @@ def fit(model: nn.Module, source: Source, recipe: Recipe, *, device: torch.devic
     """
     run = Run(model, recipe, loss=loss, world=world or World(device=torch.device(device or "cpu")))
     torch.manual_seed(recipe.seed + run.world.rank)  # each process drops other units
-    if checkpoints is not None:
-        checkpoints.restore(run)
     every = evaluate_every or max(1, recipe.steps // 10)
-    with step_bar(run, shown=bar) as tick:
-        for batch in batches(source, run):
-            run.step(batch)
-            if evaluate is not None and (run.done % every == 0 or run.done == recipe.steps):
-                run.history.update(**evaluate(run.result))
-            tick()
-            if after_step is not None:
-                after_step(run)
-            if checkpoints is not None and checkpoints.due(run.done):
-                checkpoints.save(run)
+    with nullcontext() if checkpoints is None else closing(checkpoints):
+        if checkpoints is not None:
+            checkpoints.restore(run)
+        with step_bar(run, shown=bar) as tick:
+            for batch in batches(source, run):
+                run.step(batch)
+                if evaluate is not None and (run.done % every == 0 or run.done == recipe.steps):
+                    run.history.update(**evaluate(run.result))
+                tick()
+                if after_step is not None:
+                    after_step(run)
+                if checkpoints is not None and checkpoints.due(run.done):
+                    checkpoints.save(run)
     if recipe.checkpointing:
         keep_activations(model)
     if run.average is not None:

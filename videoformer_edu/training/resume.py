@@ -28,7 +28,8 @@ from videoformer_edu.training.checkpoint import (
     restore_random_state,
     save,
 )
-from videoformer_edu.training.distributed import World, spread_like, whole
+from videoformer_edu.training.distributed import spread_like, whole
+from videoformer_edu.training.lock import FolderLock
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.step import Run
 
@@ -47,29 +48,45 @@ class Checkpoints:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"every is {every!r}; expected a whole number of steps, at least 1")
         self.folder, self.every, self.about, self.source = Path(folder), every, about or {}, source
-        self.log, self.last = log, None
+        self.log, self.last, self.lock = log, None, FolderLock(Path(folder))
 
     def restore(self, run: Run) -> None:
-        """Put `run` where the newest checkpoint is; nothing happens if there is none.
+        """Put `run` where the newest checkpoint is; nothing happens if there is none. The folder is then this run's.
 
-        Raises ResumeError if none can be read, or if the newest is that of another run.
+        Raises ResumeError if none can be read, if the newest is that of another run, or if another run has the folder.
         """
         self.last = run.recipe.steps
-        path = _together(run.world, lambda: self.source or newest(self.folder, self.log))
+        path = run.world.together(self._begin)
         if path is None:
             return
         state = load(path)
-        notes = check_same_run(state, run.recipe, self.about, run.model)
-        run.load_state_dict(_laid_out(state["run"], run))
-        if len(state["rng"]) == run.world.size:
-            restore_random_state(state["rng"][run.world.rank])
-        else:
+        try:
+            notes = check_same_run(state, run.recipe, self.about, run.model)
+            run.load_state_dict(_laid_out(state["run"], run))
+            generators = state["rng"]
+            if len(generators) == run.world.size:
+                restore_random_state(generators[run.world.rank])
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            what = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+            raise ResumeError(f"{path} is whole, but not what a run of this version leaves ({what})") from error
+        if len(generators) != run.world.size:
             torch.manual_seed(run.recipe.seed + 1_000_003 * run.done + run.world.rank)
-            notes.append(f"{len(state['rng'])} processes before, {run.world.size} now: dropout draws other numbers")
+            notes.append(f"{len(generators)} processes before, {run.world.size} now: dropout draws other numbers")
         if run.world.first:
             self.log(f"going on after step {run.done} of {run.recipe.steps} ({self.folder})")
             for note in notes:
                 self.log(f"note: {note}")
+
+    def _begin(self) -> str | Path | None:
+        """Take the folder, and only then look into it; -> the checkpoint to go on from."""
+        try:
+            holder = self.lock.acquire(self.log)
+        except OSError as error:
+            raise ResumeError(f"{self.folder} cannot hold checkpoints ({error.strerror or error})") from error
+        if holder:
+            raise ResumeError(f"{self.folder} is in use by another run, {holder}: let it end, or give this run a "
+                              "folder of its own")
+        return self.source or newest(self.folder, self.log)
 
     def due(self, done: int) -> bool:
         """After `done` steps: is it time to save?"""
@@ -83,7 +100,11 @@ class Checkpoints:
             "recipe": run.recipe.to_dict(),
             "about": {**_plain(self.about), "versions": versions()},
         }
-        _together(run.world, lambda: save(self.folder, run.done, state))
+        run.world.together(lambda: save(self.folder, run.done, state))
+
+    def close(self) -> None:
+        """Leave the folder to other runs."""
+        self.lock.release()
 
 
 def check_same_run(state: dict, recipe: Recipe, about: dict, model: nn.Module) -> list[str]:
@@ -127,7 +148,7 @@ def versions() -> dict[str, str]:
 
 def _other_run(state: dict, name: str, old, new, rule: str = "") -> ResumeError:
     return ResumeError(f"the checkpoint of step {state['step']} is of another run: it has {name} {old!r}, this run "
-                           f"{new!r}{rule}. Go on with what it has, or give this run a folder of its own")
+                       f"{new!r}{rule}. Go on with what it has, or give this run a folder of its own")
 
 
 def _check_tensors(state: dict, model: nn.Module) -> None:
@@ -147,20 +168,6 @@ def _check_tensors(state: dict, model: nn.Module) -> None:
 def _plain(values: dict) -> dict:
     """As JSON has them: tuples and lists, Path and str are the same to a comparison."""
     return json.loads(json.dumps(values, default=str))
-
-
-def _together(world: World, work: Callable[[], object]) -> object:
-    """`work` done by the first process alone, its value in all; a ResumeError there is raised in all."""
-    value = None
-    if world.first:
-        try:
-            value = work()
-        except ResumeError as error:
-            value = error
-    value = world.from_first(value)
-    if isinstance(value, ResumeError):
-        raise value
-    return value
 
 
 def _laid_out(state: dict, run: Run) -> dict:

@@ -1,6 +1,10 @@
 """Files to pixels: the right frames of a sound file, and a typed error that helps for every other one."""
 
+import os
 import sys
+import types
+import weakref
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -17,6 +21,7 @@ from videoformer_edu.data.video.decoding import (
     MissingDecoder,
     NoVideoStream,
     TooFewFrames,
+    TooSlow,
     UnreadableClip,
     clip_info,
     count_frames,
@@ -90,6 +95,22 @@ def test_missing_file(tmp_path):
 def test_folder(tmp_path):
     with pytest.raises(UnreadableClip, match="is a folder; expected one video file"):
         decode_frames(tmp_path, [0])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(UnreadableClip, match="pipe.mp4 is a pipe or a device; expected one video file"):
+        count_frames(tmp_path / "pipe.mp4")
+
+
+@pytest.mark.parametrize("name", ["x:y.mp4", "brush: teeth/a.mp4", "http:/a.mp4", "file:a.mp4", "%03d.mp4", "a?b#.mp4"])
+def test_a_relative_path_is_a_path_whatever_is_in_it(numbered, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(numbered.read_bytes())
+    assert count_frames(name) == count_frames(path) == 60
+    assert frame_numbers(decode_frames(name, [7])) == [7]
 
 
 def test_empty_file(tmp_path):
@@ -215,6 +236,79 @@ def test_a_small_file_of_huge_frames(tmp_path):
         count_frames(path)
 
 
+def mjpeg(path, *sizes):
+    """Motion JPEG, in which each frame has a size of its own."""
+    content = b""
+    for height, width in sizes:
+        part = write_video(path.with_suffix(".mjpeg"), frame_pictures(1, height, width), codec="mjpeg",
+                           pixels="yuvj420p", options={"q": "2"})
+        content += part.read_bytes()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("later", [(48, 72), (240, 320)], ids=["larger", "much larger"])
+def test_frames_that_become_huge_on_the_way_are_refused(tmp_path, monkeypatch, later):
+    """The first within the limit says nothing of the next. What is much too large, the decoder does not even begin."""
+    path = mjpeg(tmp_path / "grows.mjpeg", (48, 64), later, later)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 48 * 64)
+    decoded = []
+    monkeypatch.setattr(decoding, "check_size", lambda path, *size, check=decoding.check_size: (
+        decoded.append(size), check(path, *size)))
+    assert decode_frames(path, [0]).shape == (1, 48, 64, 3)
+    decoded.clear()
+    with pytest.raises(FrameTooLarge, match=r"grows.mjpeg.* 3072 pixels. Scale it down first"):
+        decode_frames(path, [0, 2])
+    assert ((240, 320) in decoded) is False and ((48, 72) in decoded) is (later == (48, 72))
+
+
+def test_more_frames_than_a_clip_may_keep(numbered, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_BYTES", 4 * 48 * 64 * 3)
+    assert len(decode_frames(numbered, [3, 5, 7, 9])) == 4
+    with pytest.raises(FrameTooLarge, match="numbered.mp4: 5 frames of 64x48 pixels are more than 36864 bytes"):
+        decode_frames(numbered, [3, 5, 7, 9, 11])
+    halves = decode_frames(numbered, [3, 5, 7, 9, 11, 13], keep=lambda frame: frame[:, ::2])
+    assert torch.equal(halves, torch.stack([decode_frames(numbered, [i])[0, :, ::2] for i in (3, 5, 7, 9, 11, 13)]))
+
+
+def test_a_clip_that_does_not_fit_into_the_memory_is_named(numbered, monkeypatch):
+    monkeypatch.setattr(decoding, "to_pixels", lambda *_: np.empty(2**60, np.uint8))
+    with pytest.raises(FrameTooLarge, match="numbered.mp4 does not fit into the memory, at frame 3"):
+        decode_frames(numbered, [3])
+
+
+@pytest.mark.parametrize("read", [count_frames, lambda path: decode_frames(path, [59])])
+def test_a_clip_that_takes_too_long_is_given_up(numbered, monkeypatch, read):
+    monkeypatch.setattr(decoding, "MAX_SECONDS", -1)
+    with pytest.raises(TooSlow, match="numbered.mp4 took more than -1 s of processor time"):
+        read(numbered)
+
+
+def test_packets_are_counted_and_not_kept(numbered, monkeypatch):
+    """As a file of nearly a gigabyte would show: at no time are there more than two of them."""
+    alive, most = weakref.WeakSet(), []
+
+    class Packet(types.SimpleNamespace):
+        __hash__ = object.__hash__
+
+    def demux(stream):
+        for i in range(500):
+            packet = Packet(size=1, pts=i, duration=1, time_base=Fraction(1, 25), stream=stream, is_corrupt=False,
+                            is_discard=i < 3)
+            alive.add(packet)
+            most.append(len(alive))
+            yield packet
+            del packet
+
+    with av.open(str(numbered)) as container:
+        stream = container.streams.video[0]
+        fake = type("Container", (), {"format": container.format, "duration": None, "demux": staticmethod(demux),
+                                      "__enter__": lambda self: self, "__exit__": lambda *_: None})()
+        monkeypatch.setattr(decoding, "open_video", lambda path: (fake, stream))
+        assert count_frames(numbered) == 497
+    assert max(most) <= 2 and len(most) == 500
+
+
 def test_without_pyav_the_error_says_how_to_install_it(numbered, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingDecoder, match="run: pip install av"):
@@ -224,6 +318,7 @@ def test_without_pyav_the_error_says_how_to_install_it(numbered, monkeypatch):
 
 
 def test_every_error_is_a_clip_error():
-    kinds = [ClipNotFound, DamagedClip, FrameTooLarge, MissingDecoder, NoVideoStream, TooFewFrames, UnreadableClip]
+    kinds = [ClipNotFound, DamagedClip, FrameTooLarge, MissingDecoder, NoVideoStream, TooFewFrames, TooSlow,
+             UnreadableClip]
     assert all(issubclass(kind, ClipError) for kind in kinds)
     assert not issubclass(ClipError, (ValueError, OSError))  # bad arguments are something else

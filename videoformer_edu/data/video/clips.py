@@ -119,8 +119,9 @@ def read_frames(
         indices = sample_indices(total, frames, sampling=sampling, stride=stride, generator=generator)
     except TooFewFrames as error:
         raise TooFewFrames(f"{path}: {error}") from None
-    clip = decode_frames(path, indices)
-    return clip if size is None else resize_crop(clip, size)
+    if size is None:
+        return decode_frames(path, indices)
+    return decode_frames(path, indices, keep=lambda frame: resize_crop(frame[None], size)[0])
 
 
 def read_clip(

@@ -1,5 +1,5 @@
 import pytest
-from video_files import VP9, frame_pictures, rotate, write_video
+from video_files import KINDS, VP9, damaged, frame_pictures, noisy_pictures, rotate, write_video
 
 
 @pytest.fixture(scope="session")
@@ -32,4 +32,18 @@ def clip_folder(tmp_path_factory):
     (root / "jump" / "more").mkdir()
     (root / ".ipynb_checkpoints").mkdir()
     (root / "labels.csv").write_text("lies beside the classes")
+    return root
+
+
+@pytest.fixture(scope="session")
+def broken_folder(tmp_path_factory):
+    """Eight sound videos and one of each kind of broken ones, in two classes."""
+    root = tmp_path_factory.mktemp("broken")
+    for name in "ab":
+        (root / name).mkdir()
+        for i in range(4):
+            write_video(root / name / f"{i}.mp4", frame_pictures(10 + i))
+    noisy = write_video(tmp_path_factory.mktemp("noisy") / "noisy.mp4", noisy_pictures(10))
+    for i, kind in enumerate(KINDS):
+        damaged(noisy, root / "ab"[i % 2] / f"{kind}.mp4", kind)
     return root

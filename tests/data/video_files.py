@@ -6,6 +6,7 @@ import av
 import numpy as np
 
 VP9 = {"crf": "5", "b": "0", "deadline": "realtime", "cpu-used": "8"}  # options that make it fast
+KINDS = ("corrupt", "cut", "empty", "text")  # of broken files
 LEVELS = 4  # grey levels from one frame to the next: far enough to be told apart after lossy coding
 
 
@@ -77,3 +78,7 @@ def damaged(path, target, kind):
     wanted = {"corrupt": content, "cut": content[:middle], "empty": b"", "text": b"This is no video.\n"}
     target.write_bytes(wanted[kind])
     return target
+
+
+def broken_paths(root):
+    return {str(root / "ab"[i % 2] / f"{kind}.mp4") for i, kind in enumerate(KINDS)}

@@ -12,18 +12,16 @@ the global random state, knows no labels, takes contrast about the mean of each 
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from videoformer_edu.data.arguments import check_clips, check_count, check_generator, check_labels, check_range
+from videoformer_edu.data.mirroring import Mirrored, check_mirrored
 from videoformer_edu.data.pixels import unit_range
 from videoformer_edu.data.views import resize
-
-Mirrored = Sequence[int] | Literal["unchanged"]
 
 
 @dataclass(frozen=True)
@@ -188,15 +186,6 @@ def horizontal_flip(clips: Tensor, labels: Tensor, *, mirrored: Mirrored, p: flo
     if labels.min() < 0 or labels.max() >= len(mirrored):
         raise ValueError(f"labels go from {labels.min()} to {labels.max()}; mirrored has {len(mirrored)} classes")
     return clips, torch.where(flipped.flatten().to(labels.device), labels.new_tensor(mirrored)[labels.long()], labels)
-
-
-def check_mirrored(mirrored: Mirrored) -> None:
-    if isinstance(mirrored, str):
-        if mirrored != "unchanged":
-            raise ValueError(f'mirrored is {mirrored!r}; expected "unchanged", or the label of each mirror image')
-    elif any(not 0 <= image < len(mirrored) or mirrored[image] != label for label, image in enumerate(mirrored)):
-        raise ValueError(f"mirrored is {mirrored!r}; a clip flipped twice must have its first label again, so "
-                         f"mirrored[mirrored[label]] must be label")
 
 
 # ------------------------------------------------------------------------------------------------------------ colour

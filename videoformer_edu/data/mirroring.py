@@ -9,8 +9,11 @@ These maps are for the direction. The digit is mirrored, too, and a mirrored 7 i
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from videoformer_edu.data.motion.trajectories import TASKS
+
+Mirrored = Sequence[int] | Literal["unchanged"]
 
 
 def mirrored_directions(task: str) -> tuple[int, ...]:
@@ -44,3 +47,13 @@ def _numbers(names: Sequence[str], images: Sequence[str]) -> tuple[int, ...]:
     if lost:
         raise ValueError(f"mirror images that are none of the {len(names)} classes: {', '.join(lost)}; do not flip")
     return tuple(names.index(image) for image in images)
+
+
+def check_mirrored(mirrored: Mirrored) -> None:
+    """Raise ValueError unless `mirrored` is "unchanged" or a map of classes that is its own inverse."""
+    if isinstance(mirrored, str):
+        if mirrored != "unchanged":
+            raise ValueError(f'mirrored is {mirrored!r}; expected "unchanged", or the label of each mirror image')
+    elif any(not 0 <= image < len(mirrored) or mirrored[image] != label for label, image in enumerate(mirrored)):
+        raise ValueError(f"mirrored is {mirrored!r}; a clip flipped twice must have its first label again, so "
+                         f"mirrored[mirrored[label]] must be label")

@@ -244,3 +244,10 @@ def test_workers_bring_back_what_is_broken(clip_folder, videos, tmp_path):
         with pytest.raises(BrokenVideo, match="video . cannot be read: .*Mend or remove"):
             first(3, dataset.replace(on_broken="raise"), batch=3, seed=0, workers=workers)
     assert same(*runs)
+
+
+def test_one_class_alone_is_nothing_to_train_on():
+    one = Numbers(12).subset([0, 3, 6, 9])
+    with pytest.raises(DatasetError, match=r"all 4 videos are of one class \(a\): there is nothing"):
+        batches(one, batch=2, seed=0)
+    assert len(list(batches(one, batch=2, seed=0, epochs=1, shuffle=False))) == 2

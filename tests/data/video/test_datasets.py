@@ -2,15 +2,15 @@
 
 import os
 import pickle
-import shutil
 import sys
 
 import pytest
 import torch
-from video_files import damaged, frame_numbers, frame_pictures, noisy_pictures, write_video
+from video_files import broken_paths, frame_numbers
 
 from videoformer_edu.data.augment import Augment
 from videoformer_edu.data.video import decoding
+from videoformer_edu.data.video.broken import find_broken
 from videoformer_edu.data.video.clips import read_clip
 from videoformer_edu.data.video.datasets import (
     BrokenVideo,
@@ -18,10 +18,8 @@ from videoformer_edu.data.video.datasets import (
     VideoFolder,
     VideoList,
     Videos,
-    check,
     digest,
     item_generator,
-    main,
 )
 from videoformer_edu.data.video.decoding import MissingDecoder
 
@@ -168,10 +166,30 @@ def tree(root, *names):
      r"2 of 3 class folders in .* hold no video: b \(empty\), "
      r"c \(2 .jpg, 1 folders, 1 hidden, 1 without extension\); remove them, or add files of these kinds: .3gp"),
     (["train/a/x.mp4", "val/a/x.mp4"], r"holds the splits train, val, not classes; .*split"),
+    (["train/x.mp4", "test/x.mp4"], r"holds the splits test, train, not classes; expected test/class_name/clip.mp4"),
+    (["train/a/x.mp4", "jump/x.mp4", "run/x.mp4", "papers/x.pdf"],
+     r"holds the splits train and videos in jump, run beside them; move these classes into the splits"),
+    (["a/x.mp4", "b/x.mp4", "b/more/even more/y.AVI", "b/more/z.gif", "b/pictures/x.jpg", "b/.x/x.mp4"],
+     r"2 videos of .* lie deeper than in their class folder: b/more/z.gif, b/more/even more/y.AVI; expected"),
 ])
 def test_a_folder_that_is_no_data_set(tmp_path, names, message):
     with pytest.raises(DatasetError, match=message):
         VideoFolder(tree(tmp_path, *names))
+
+
+def test_what_is_passed_over_is_counted(tmp_path, clip_folder):
+    root = tree(tmp_path, "a/x.mp4", "a/y.VOB", "a/x.txt", "b/x.m2ts", "b/x.mpeg4", "b/x.gif", "b/more/x.jpg",
+                "b/.y.mp4", "late.mp4", "notes.md", ".hidden/x.mp4")
+    dataset = VideoFolder(root)
+    assert [path.name for path in dataset.paths] == ["x.mp4", "y.VOB", "x.gif", "x.m2ts", "x.mpeg4"]
+    assert dataset.passed_over == "1 videos without a class (late.mp4), 1 .md, 1 .txt, 1 folders, 2 hidden"
+    assert dataset.subset([0, 1]).passed_over == dataset.passed_over
+    assert VideoFolder(tree(tmp_path / "clean", "a/x.mp4", "b/x.mp4")).passed_over == ""
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    dataset = VideoFolder(tree(tmp_path, "train/x.mp4", "car/y.mp4", "test/z.mp4"))
+    assert dataset.classes == ["car", "test", "train"] and dataset.labels == [0, 1, 2]
 
 
 def test_a_root_that_is_no_folder(tmp_path):
@@ -241,11 +259,37 @@ def test_absolute_paths_need_no_root(clip_folder, tmp_path):
     ("a/one.mp4,0\n../secret.mp4,0\n", r"1 paths of .* lead out of .*: line 2: ../secret.mp4; give the folder .*root"),
     ("a/one.mp4,0\nlist.csv,0\n", "1 files of .* are no videos by their names: .*list.csv; expected one of .3gp"),
     ("a/one.mp4,0\na/my clip.avi,-1\n", "1 labels of .* are out of range: line 2: -1; expected 0 to 0"),
-    ("a/one.mp4,1\na/my clip.avi,3\n", "labels up to 3, but never 0, 2; labels are counted from 0"),
+    ("a/one.mp4,1\na/my clip.avi,3\n", r"labels up to 3 \(line 2\), but never 0, 2; labels are counted from 0"),
+    ("a/one.mp4,200000000\na/my clip.avi,0\n", r"up to 200000000 \(line 1\), but never 1, .* 199999989 more"),
+    ("a/one.mp4,0\na/my clip.avi,9999999999\n", r"list.csv has labels up to 9999999999 \(line 2\), but never 1, 2, 3"),
+    ("path,label\na/one.mp4,\na/my clip.avi, \n", "2 lines of .*list.csv have no label, .*: line 2, line 3"),
+    (",0\na/one.mp4,1\n", "1 lines of .*list.csv have no path, or one of more than 4096 letters: line 1"),
+    ("a/one.mp4,0\n\n\"a/my clip.avi,1\nb/x.avi,1\n", r"list.csv, line 3 cannot be split at ',': .*\"quotes\" around"),
+    ("a/one.mp4,0\n" + "x" * 200_000 + ",1\n", "list.csv, line 2 cannot be split at ',': field larger"),
+    ("a/one.mp4 0\n" + "x" * 200_000 + " 1\n", "1 lines of .* have no path, or one of more than 4096 .* line 2"),
+    ("a/one.mp4,0\n" + "x" * 999 + ".mp4,1\n", r"1 of the 2 videos of .* are missing: .*x\.\.\.; paths"),
 ])
 def test_faults_of_a_list_are_told_before_training(some_files, text, message):
     with pytest.raises(DatasetError, match=message):
         VideoList(listed(some_files, text))
+
+
+@pytest.mark.parametrize("encoding, message", [
+    ("latin-1", r"list.csv, line 2: byte 0xfc is not UTF-8; save the list as UTF-8 text"),
+    ("utf-16", r"list.csv, line 1: byte 0x.. is not UTF-8"),
+    ("utf-16-le", r"list.csv, line 2: byte 0xfc is not UTF-8"),
+])
+def test_a_list_in_another_encoding(some_files, encoding, message):
+    with pytest.raises(DatasetError, match=message):
+        VideoList(listed(some_files, "a/one.mp4,0\na/zwölf über.mp4,1\n".replace("ö", "o"), encoding=encoding))
+    with pytest.raises(DatasetError, match="list.csv holds zero bytes, as UTF-16 text does"):
+        VideoList(listed(some_files, "a/one.mp4,0\n", encoding="utf-16-le"))
+
+
+def test_a_list_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "list.csv")
+    with pytest.raises(DatasetError, match="list.csv is no file; expected a text file"):
+        VideoList(tmp_path / "list.csv")
 
 
 @pytest.mark.parametrize("text, classes, message", [
@@ -267,7 +311,7 @@ def test_a_path_that_leads_out_of_the_root(some_files):
     file = listed(some_files, f"{some_files / 'a' / 'one.mp4'},0\n")
     with pytest.raises(DatasetError, match="lead out of"):
         VideoList(file, some_files / "b")
-    with pytest.raises(DatasetError, match="none.csv does not exist; expected a text file"):
+    with pytest.raises(DatasetError, match="none.csv is no file; expected a text file"):
         VideoList(some_files / "none.csv")
 
 
@@ -307,27 +351,6 @@ def test_the_digest_tells_other_videos_classes_labels_and_orders_apart(tmp_path)
 # Broken files
 
 
-KINDS = ("corrupt", "cut", "empty", "text")
-
-
-@pytest.fixture(scope="session")
-def broken_folder(tmp_path_factory):
-    """Eight sound videos and one of each kind of broken ones, in two classes."""
-    root = tmp_path_factory.mktemp("broken")
-    for name in "ab":
-        (root / name).mkdir()
-        for i in range(4):
-            write_video(root / name / f"{i}.mp4", frame_pictures(10 + i))
-    noisy = write_video(tmp_path_factory.mktemp("noisy") / "noisy.mp4", noisy_pictures(10))
-    for i, kind in enumerate(KINDS):
-        damaged(noisy, root / "ab"[i % 2] / f"{kind}.mp4", kind)
-    return root
-
-
-def broken_paths(root):
-    return {str(root / "ab"[i % 2] / f"{kind}.mp4") for i, kind in enumerate(KINDS)}
-
-
 def test_a_broken_file_is_an_error_that_names_it(broken_folder):
     dataset = VideoFolder(broken_folder, frames=4, size=24)
     found = {}
@@ -349,7 +372,7 @@ def test_a_missing_decoder_is_not_the_fault_of_a_file(broken_folder, monkeypatch
     with pytest.raises(MissingDecoder, match="pip install av"):
         dataset[0]
     with pytest.raises(MissingDecoder):
-        check(dataset)
+        find_broken(dataset)
 
 
 def test_a_worker_decodes_in_one_thread(clip_folder, monkeypatch):
@@ -358,50 +381,6 @@ def test_a_worker_decodes_in_one_thread(clip_folder, monkeypatch):
     container, stream = decoding.open_video(path)
     with container:
         assert stream.codec_context.thread_count == 1
-
-
-def test_check_reads_every_file_to_its_end(broken_folder, capfd):
-    report = check(VideoFolder(broken_folder, frames=11, size=24))
-    short = {str(broken_folder / name / "0.mp4") for name in "ab"}
-    assert report.files == 12
-    assert set(report.broken) == broken_paths(broken_folder) | short
-    assert "10 frames and 11" in report.broken[min(short)]
-    lines = str(report).splitlines()
-    assert lines[0] == "12 videos read to their end, 6 of them broken" and len(lines) == 7
-    assert all(line.count(".mp4") == 1 for line in lines[1:])
-    assert capfd.readouterr() == ("", "")
-
-
-def test_check_finds_a_fault_behind_the_frames_that_are_used(tmp_path):
-    (tmp_path / "a").mkdir()
-    path = write_video(tmp_path / "a" / "late.mp4", noisy_pictures(40))
-    content = bytearray(path.read_bytes())
-    start = len(content) * 17 // 20
-    content[start : start + 400] = bytes(255 - byte for byte in content[start : start + 400])
-    path.write_bytes(content)
-    assert decoding.decode_frames(path, [0]).shape == (1, 96, 128, 3)
-    assert list(check(VideoFolder(tmp_path, frames=1)).broken) == [str(path)]
-
-
-def test_the_check_command(broken_folder, clip_folder, tmp_path, capsys):
-    assert main([str(clip_folder), "--frames", "9"]) == 0
-    told = capsys.readouterr().out
-    assert "3 classes (Salto mortale, jump, zwölf); 7 videos read to their end, 0 of them broken" in told
-    shutil.copytree(broken_folder, tmp_path / "set" / "train")
-    shutil.copytree(clip_folder, tmp_path / "set" / "test")
-    assert main([str(tmp_path / "set")]) == 1
-    out = capsys.readouterr().out
-    assert "test: 3 classes" in out and "train: 2 classes" in out and "12 videos read to their end, 4 of them" in out
-    assert main([str(listed(tmp_path, "jump/c.webm 0\n")), "--root", str(clip_folder)]) == 0
-    assert "1 videos read" in capsys.readouterr().out
-    assert main([str(tmp_path / "none")]) == 2
-    assert "none is not a folder" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_check_with_workers_finds_the_same(broken_folder):
-    dataset = VideoFolder(broken_folder, frames=4, size=24)
-    assert check(dataset, workers=2) == check(dataset)
 
 
 def test_a_data_set_can_go_to_another_process(clip_folder):

@@ -150,3 +150,16 @@ def test_train_alone_is_not_enough(tmp_path):
         split(files(tmp_path, "test/z/1.mp4"))
     with pytest.raises(DatasetError, match="none is not a folder"):
         split(tmp_path / "none")
+
+
+def test_classes_beside_the_splits_are_not_left_out_in_silence(tmp_path):
+    files(tmp_path, "train/a/1.mp4", "val/a/2.mp4", "papers/x.pdf")
+    assert list(split(tmp_path)) == ["train", "val"]
+    with pytest.raises(DatasetError, match="holds the splits train, val and videos in jump beside them"):
+        split(files(tmp_path, "jump/3.mp4"))
+
+
+def test_a_class_called_train_is_no_split(tmp_path):
+    sets = split(files(tmp_path, *(f"{name}/{i}.mp4" for name in ("train", "car") for i in range(5))))
+    assert list(sets) == ["train", "val"] and sets["train"].classes == ["car", "train"]
+    assert Counter(sets["val"].labels) == {0: 1, 1: 1}

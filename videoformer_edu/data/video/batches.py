@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from videoformer_edu.data.arguments import check_count
-from videoformer_edu.data.video.datasets import BrokenVideo, DatasetError, Videos, item_generator
-from videoformer_edu.data.video.listing import some
+from videoformer_edu.data.video.datasets import BrokenVideo, Videos, item_generator
+from videoformer_edu.data.video.folders import DatasetError, some
 
 __all__ = ["BrokenVideosWarning", "TooManyBroken", "batches", "steps_per_epoch"]
 
@@ -110,7 +110,7 @@ def batches(dataset: Videos, *, batch: int, seed: int, start: int = 0, workers: 
     video twice. More than `max_broken` of all files raise TooManyBroken. Of several processes each counts the broken
     files that it met itself.
     Raises ValueError for bad arguments (a part needs `drop_last`, so that none is left without a row), and DatasetError
-    when the data set has less than one batch.
+    when the data set has less than one batch, or, to train on (`shuffle`), a single class.
     """
     check_count("batch", batch)
     check_count("seed", seed, least=0)
@@ -128,6 +128,9 @@ def batches(dataset: Videos, *, batch: int, seed: int, start: int = 0, workers: 
     if per_epoch == 0:
         raise DatasetError(f"the data set has {len(dataset)} videos, less than one batch of {batch}; ask for a smaller "
                            "batch, or pass drop_last=False")
+    if shuffle and len(set(dataset.labels)) < 2:
+        raise DatasetError(f"all {len(dataset)} videos are of one class ({dataset.classes[dataset.labels[0]]}): there "
+                           "is nothing to tell apart, and the loss would go to 0; expected two classes at least")
     end = sys.maxsize if epochs is None else max(start, epochs * per_epoch)
     # Of the videos themselves the workers get a copy. The loader's own generator keeps it from drawing a number from
     # the global one, which would make a resumed run differ.

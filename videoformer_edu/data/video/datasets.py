@@ -3,38 +3,32 @@
     dataset = VideoFolder("clips/train", frames=8, size=112, sampling="segments")
     clip, label = dataset[0]                                  # (c, t, h, w) float, int
 
-`batches.py` turns one into the batches of a training run, `splits.py` divides one into training and test.
-To find broken files before training:
-
-    python -m videoformer_edu.data.video.datasets FOLDER
+`batches.py` turns one into the batches of a training run, `splits.py` divides one into training and test, and
+`broken.py` finds broken files before training.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
+from torch.utils.data import Dataset
 
 from videoformer_edu.data.arguments import check_count
 from videoformer_edu.data.pixels import normalise
 from videoformer_edu.data.video.clips import MEAN, STD, read_frames, sample_indices, to_model_input
-from videoformer_edu.data.video.decoding import ClipError, MissingDecoder, count_frames, decode_frames
-from videoformer_edu.data.video.listing import SPLITS, DatasetError, find_videos, read_list, some, visible_folders
+from videoformer_edu.data.video.decoding import ClipError, MissingDecoder
+from videoformer_edu.data.video.folders import DatasetError, find_videos, passed_over
+from videoformer_edu.data.video.lists import read_list
 
-__all__ = ["BrokenVideo", "DatasetError", "Report", "VideoFolder", "VideoList", "Videos", "check", "digest"]
-__all__ += ["item_generator"]
+__all__ = ["BrokenVideo", "DatasetError", "VideoFolder", "VideoList", "Videos", "digest", "item_generator"]
 
 Transform = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
@@ -63,6 +57,8 @@ class Videos(Dataset):
 
     `broken` holds what was skipped, path -> reason. Raises ValueError for bad arguments, DatasetError for bad names.
     """
+
+    passed_over = ""  # of a folder, what is no video of a class: "3 .txt, 1 hidden"
 
     def __init__(self, paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], *, frames: int = 8,
                  size: int = 224, sampling: str = "uniform", stride: int = 1, transform: Transform | None = None,
@@ -108,7 +104,7 @@ class Videos(Dataset):
                               sampling=self.sampling, stride=self.stride, generator=generator)  # (t, h, w, c)
         except MissingDecoder:
             raise  # not the fault of the file
-        except (ClipError, OSError) as error:
+        except (ClipError, OSError, MemoryError) as error:
             raise BrokenVideo(f"video {index} cannot be read: {explain(self.paths[index], error)}") from error
         if plain:
             return to_model_input(raw), self.labels[index]
@@ -142,12 +138,14 @@ class Videos(Dataset):
 class VideoFolder(Videos):
     """The videos of `root/class_name/*`, sorted by class name and file name; the folders are the classes.
 
-    Known kinds of files: `listing.EXTENSIONS`. Hidden files and other files are passed over. `classes` fixes names
-    and numbers, for example those of the training set for a test set that lacks some. Settings as in `Videos`.
+    Known kinds of files: `folders.EXTENSIONS`. Hidden files and other files are passed over; `passed_over` counts
+    them in words. `classes` fixes names and numbers, for example those of the training set for a test set that lacks
+    some. Settings as in `Videos`.
     """
 
     def __init__(self, root: str | os.PathLike, *, classes: Sequence[str] | None = None, **settings):
         super().__init__(*find_videos(root, classes), **settings)
+        self.passed_over = passed_over(root)
 
 
 class VideoList(Videos):
@@ -181,73 +179,3 @@ def digest(dataset: Videos) -> str:
 def explain(path: Path, error: Exception) -> str:
     """The reason, with the file named once."""
     return str(error) if str(path) in str(error) else f"{path}: {error}"
-
-
-class Report(NamedTuple):
-    """What `check` found: how many files it read, and path -> reason for the broken ones."""
-
-    files: int
-    broken: dict[str, str]
-
-    def __str__(self) -> str:
-        lines = [f"{self.files} videos read to their end, {len(self.broken)} of them broken"]
-        return "\n".join(lines + [f"  {explain(path, reason)}" for path, reason in self.broken.items()])
-
-
-class _Readable(Dataset):
-    """Item i: why file i cannot be used, or an empty string."""
-
-    def __init__(self, videos: Videos):
-        self.videos = videos
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def __getitem__(self, index: int) -> str:
-        path = self.videos.paths[index]
-        try:
-            total = count_frames(path)
-            decode_frames(path, [total - 1])  # all are decoded on the way to the last
-            self.videos.choose_frames(total, torch.Generator())
-        except MissingDecoder:
-            raise
-        except (ClipError, OSError) as error:
-            return str(error)
-        return ""
-
-
-def check(dataset: Videos, *, workers: int = 0) -> Report:
-    """Decode each file once, from its first frame to its last, and tell which ones are broken or too short."""
-    reasons = DataLoader(_Readable(dataset), batch_size=None, num_workers=workers, generator=torch.Generator())
-    bar = tqdm(reasons, total=len(dataset), desc="check", unit="video", disable=None)
-    return Report(len(dataset), {str(path): why for path, why in zip(dataset.paths, bar, strict=True) if why})
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check a folder or a list, print what is broken; 0 if all is well, 1 if not, 2 if there is no data set."""
-    parser = argparse.ArgumentParser(prog="python -m videoformer_edu.data.video.datasets",
-                                     description="Decode each video of a data set once and list the broken ones.")
-    parser.add_argument("data", type=Path, metavar="FOLDER",
-                        help="folder of class folders, folder of splits (train, val, test), or a list (.csv, .txt)")
-    parser.add_argument("--root", type=Path, help="where the relative paths of a list start")
-    parser.add_argument("--frames", type=int, default=8, help="shorter videos count as broken (default: 8)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that decode (default: 0, this one)")
-    options = parser.parse_args(arguments)
-    try:
-        if options.data.is_file():
-            parts = {options.data: VideoList(options.data, options.root, frames=options.frames)}
-        else:
-            folders = visible_folders(options.data) if options.data.is_dir() else []
-            splits = [folder for folder in folders if folder.name in SPLITS]
-            parts = {folder: VideoFolder(folder, frames=options.frames) for folder in splits or [options.data]}
-    except DatasetError as error:
-        print(error, file=sys.stderr)
-        return 2
-    reports = {folder: check(dataset, workers=options.workers) for folder, dataset in parts.items()}
-    for folder, report in reports.items():
-        print(f"{folder}: {len(parts[folder].classes)} classes ({some(parts[folder].classes)}); {report}")
-    return int(any(report.broken for report in reports.values()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

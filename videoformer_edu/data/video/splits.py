@@ -16,7 +16,7 @@ import torch
 
 from videoformer_edu.data.arguments import check_count
 from videoformer_edu.data.video.datasets import DatasetError, VideoFolder, Videos
-from videoformer_edu.data.video.listing import SPLITS, some, visible_folders
+from videoformer_edu.data.video.folders import SPLITS, some, split_folders
 
 __all__ = ["clip_group", "split", "split_by_class"]
 
@@ -85,7 +85,7 @@ def split(root: str | os.PathLike, *, held_out: float = 0.2, seed: int = 0,
     `VideoFolder`; sets to evaluate on always take uniform frames and no transform.
     """
     root = Path(root)
-    found = [folder.name for folder in visible_folders(root) if folder.name in SPLITS] if root.is_dir() else []
+    found = [folder.name for folder in split_folders(root)] if root.is_dir() else []
     plain = {"sampling": "uniform", "stride": 1, "transform": None}
     if "train" not in found:
         train, val = split_by_class(VideoFolder(root, **settings), held_out, seed, groups)

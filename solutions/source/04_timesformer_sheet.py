@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 
-from videoformer_edu.grading import progress, sheet
+from videoformer_edu.sheets import progress, sheet
 
 torch.manual_seed(0)
 ex1, ex2, ex3, ex4 = sheet("04")

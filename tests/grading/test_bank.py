@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from videoformer_edu import sheets
 from videoformer_edu.grading import bank
 from videoformer_edu.grading.check import check, prepare
-from videoformer_edu.sheets import ROOMS, load
+from videoformer_edu.sheets import __main__ as command
+from videoformer_edu.sheets import folders, load
 
-EXERCISES = [exercise for number in ROOMS for exercise in load(number).exercises]
+EXERCISES = [exercise for number in folders() for exercise in load(number).exercises]
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(20261122, marks=pytest.mark.slow)]
 
 
@@ -87,8 +89,23 @@ def test_the_same_seed_gives_the_same_cases_and_another_seed_others(exercise):
 
 
 def test_the_command_prints_the_matrix(capsys):
-    assert bank.main(["04"]) == 0
+    assert command.main(["04"]) == 0
     printed = capsys.readouterr().out
     for exercise in load("04").exercises:
         assert f"{exercise.id} {exercise.title}, seed 0: {len(exercise.mutants)} of {len(exercise.mutants)} " in printed
     assert "repeat for repeat_interleave" in printed
+
+
+def test_sheets_are_found_by_their_folders(tmp_path, monkeypatch):
+    for name, text in {"s77_thrown_away": "SHEET = 'the spec'", "s78_no_package.py": "", "shared": ""}.items():
+        if name.endswith(".py"):
+            (tmp_path / name).write_text(text)
+        else:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "__init__.py").write_text(text)
+    before = folders()
+    monkeypatch.setattr(sheets, "__path__", [*sheets.__path__, str(tmp_path)])
+    assert before["04"] == "s04_timesformer" and folders() == before | {"77": "s77_thrown_away"}
+    assert load(77) == "the spec" and load("4") is load("04")
+    assert {number: f"s{load(number).slug}" for number in before} == before
+    assert {load(number).number for number in before} == set(before)

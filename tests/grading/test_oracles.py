@@ -10,7 +10,7 @@ import pytest
 import torch
 from einops import rearrange
 
-import videoformer_edu.grading
+import videoformer_edu
 from videoformer_edu.attention import MultiHeadAttention, SpatialAttention
 from videoformer_edu.attention.patterns import Full, Spatial, Temporal
 from videoformer_edu.cost import attention_macs
@@ -21,7 +21,7 @@ from videoformer_edu.sheets import load
 from videoformer_edu.tokens import Grid
 
 TUBES, SPATIAL, BLOCK, COST = load("04").exercises
-GRADING = Path(videoformer_edu.grading.__file__).parent
+PACKAGE = Path(videoformer_edu.__file__).parent
 
 
 def part(weights, prefix):
@@ -93,20 +93,20 @@ def test_cases_can_not_hide_an_exchanged_axis():
     assert shares.max(-1).values.mean() < 0.7
 
 
-def test_grading_imports_no_model_and_no_solution():
-    for path in GRADING.rglob("*.py"):
+@pytest.mark.parametrize(("room", "allowed"), [("grading", ("grading",)), ("sheets", ("grading", "sheets"))])
+def test_grading_knows_no_sheet_and_neither_imports_a_model_or_a_solution(room, allowed):
+    for path in (PACKAGE / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [node.module] if isinstance(node, ast.ImportFrom) else (
                 [alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
             for imported in names:
                 assert not imported.startswith("solutions"), path
-                ours = imported.startswith("videoformer_edu")
-                assert not ours or imported.startswith("videoformer_edu.grading"), path
+                assert not imported.startswith("videoformer_edu") or imported.split(".")[1] in allowed, path
 
 
 @pytest.mark.slow
-def test_nothing_of_the_package_but_grading_is_loaded():
-    program = ("import sys; from videoformer_edu.grading import sheet; sheet('04'); "
+def test_nothing_of_the_package_but_grading_and_sheets_is_loaded():
+    program = ("import sys; from videoformer_edu.sheets import sheet; sheet('04'); "
                "print(*(m for m in sys.modules if m.startswith('videoformer_edu.')))")
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert loaded and all(module.startswith("videoformer_edu.grading") for module in loaded)
+    assert loaded and all(module.startswith(("videoformer_edu.grading", "videoformer_edu.sheets")) for module in loaded)

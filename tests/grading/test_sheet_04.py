@@ -8,8 +8,9 @@ import pytest
 
 from tools.notebooks.answers import answer_lines
 from tools.notebooks.source import Job, compose
-from videoformer_edu.grading import kept, notebook, sheet
-from videoformer_edu.sheets import load
+from videoformer_edu.grading import notebook
+from videoformer_edu.grading import progress as file
+from videoformer_edu.sheets import load, sheet
 
 ROOT = Path(__file__).parents[2]
 SHEET = load("04")
@@ -19,8 +20,8 @@ SOLVED, UNSOLVED = (compose(Job(ROOT, kind, "04_timesformer_sheet")) for kind in
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    monkeypatch.setattr(kept, "session", {})
-    monkeypatch.setenv(kept.VARIABLE, "")
+    monkeypatch.setattr(file, "session", {})
+    monkeypatch.setenv(file.VARIABLE, "")
 
 
 def code(notebook):

@@ -1,15 +1,12 @@
-"""The bank that tests a grader: which case sees which wrong answer. `python -m videoformer_edu.grading.bank 04`"""
+"""The bank that tests a grader: which case sees which wrong answer."""
 
 from __future__ import annotations
-
-import sys
 
 import numpy as np
 
 from videoformer_edu.grading.check import judge, prepare
 from videoformer_edu.grading.edge import call
 from videoformer_edu.grading.spec import Exercise
-from videoformer_edu.sheets import ROOMS, load
 
 
 def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
@@ -30,13 +27,3 @@ def table(exercise: Exercise, seed: int = 0) -> str:
     lines += [f"  {mutant.name:<{width}}  {' '.join('x' if hit else '.' for hit in row)}"
               for mutant, row in zip(exercise.mutants, matrix, strict=True)]
     return "\n".join(lines)
-
-
-def main(numbers: list[str]) -> int:
-    for number in numbers or ROOMS:
-        print("\n\n".join(table(exercise) for exercise in load(number).exercises))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,22 +1,18 @@
-"""The face of a sheet in a notebook: `ex.check(...)`, `ex.hint()`, `ex.solution()`, `progress()`.
-
-    ex1, ex2, ex3, ex4 = sheet("04")
-    ex1.check(to_tubes, from_tubes)
+"""The face of a sheet in a notebook: `ex.check(...)`, `ex.hint()`, `ex.solution()`, the table of points.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videoformer_edu.grading import kept
+from videoformer_edu.grading import progress
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, table
 from videoformer_edu.grading.spec import Exercise, SheetSpec
-from videoformer_edu.sheets import ROOMS, load
 
 
 @dataclass(frozen=True)
@@ -47,13 +43,13 @@ class ExerciseFace:
             raise TypeError(f"exercise {self.spec.id} has {len(names)} function{'s' * (len(names) > 1)}, "
                             f"check({', '.join(names)}); got {len(answer)} arguments")
         report = check(self.spec, dict(zip(names, answer, strict=False)), seed=seed)
-        report = self._with_ground(report)
-        kept.record(report)
+        report = self._mention_prerequisites(report)
+        progress.record(report)
         return report
 
-    def _with_ground(self, report: Report) -> Report:
+    def _mention_prerequisites(self, report: Report) -> Report:
         """An answer that stands on earlier ones may fail because of them: say so."""
-        shaky = [id for id in self.spec.needs if kept.session.get(id, {}).get("last") != RIGHT]
+        shaky = [id for id in self.spec.needs if progress.session.get(id, {}).get("last") != RIGHT]
         if report.outcome not in (CRASHED, WRONG) or report.mistake or not shaky:
             return report
         words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
@@ -63,7 +59,7 @@ class ExerciseFace:
     @property
     def solved(self) -> bool:
         """Was the last check of this session right? What comes after an exercise in a sheet asks this."""
-        return kept.session.get(self.spec.id, {}).get("last") == RIGHT
+        return progress.session.get(self.spec.id, {}).get("last") == RIGHT
 
     def hint(self) -> Note:
         """The next of the three hints; after the third it begins again."""
@@ -102,11 +98,6 @@ class Sheet:
 
     def __repr__(self) -> str:
         return f"Sheet {self.spec.number} {self.spec.title}: {len(self)} exercises"
-
-
-def sheet(number: str | int) -> Sheet:
-    """The sheet of a lesson. Raises KeyError with the sheets there are."""
-    return Sheet(load(number))
 
 
 def solved_sheet(slug: str) -> Path | None:
@@ -166,18 +157,18 @@ class Progress:
                 + f"<p><strong>{self.summary}</strong></p><p>{html.escape(self.note, quote=False)}</p>")
 
 
-def progress(number: str | int | None = None, *, saved: bool = False) -> Progress:
+def progress_of(sheets: Iterable[SheetSpec], *, saved: bool = False, only_checked: bool = False) -> Progress:
     """Exercises right and tried. Without `saved`: this session. With it: the best of all sessions, from the file.
 
-    `number` picks a sheet; without it, the sheets that were checked in this session, or all of them with `saved`.
+    `only_checked` leaves out the sheets of which nothing was checked.
     """
-    path = kept.place()
-    entries = kept.session
+    path = progress.place()
+    entries = progress.session
     if saved:
-        entries = (kept.load(path) if path is not None else None) or {}
-    numbers = [load(number).number] if number is not None else [
-        key for key in ROOMS if saved or any(id.startswith(f"{key}.") for id in entries)]
-    rows = tuple(_row(exercise, entries.get(exercise.id)) for key in numbers for exercise in load(key).exercises)
+        entries = (progress.load(path) if path is not None else None) or {}
+    rows = tuple(_row(exercise, entries.get(exercise.id)) for sheet in sheets
+                 if not only_checked or any(exercise.id in entries for exercise in sheet.exercises)
+                 for exercise in sheet.exercises)
     if saved:
         note = "The best of all sessions." if path is not None else "Nothing is kept between sessions here."
     else:
@@ -186,5 +177,5 @@ def progress(number: str | int | None = None, *, saved: bool = False) -> Progres
 
 
 def _row(exercise: Exercise, entry: object) -> tuple[str, str, str, int, float, int]:
-    outcome, points, tries = kept.read_entry(entry)
+    outcome, points, tries = progress.read_entry(entry)
     return exercise.id, exercise.title, outcome, tries, min(points, exercise.points), exercise.points

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from videoformer_edu.grading import kept, progress, sheet
+from videoformer_edu.grading import progress as file
+from videoformer_edu.sheets import progress, sheet
 
 RIGHT = sheet("04").exercise(1).spec.styles[0].functions
 
@@ -14,15 +15,15 @@ RIGHT = sheet("04").exercise(1).spec.styles[0].functions
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A kernel that has checked nothing, started by no notebook."""
-    monkeypatch.setattr(kept, "session", {})
-    for name in (kept.VARIABLE, "JPY_SESSION_NAME"):
+    monkeypatch.setattr(file, "session", {})
+    for name in (file.VARIABLE, "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
     path = tmp_path / "new folder" / "progress.json"
-    monkeypatch.setenv(kept.VARIABLE, str(path))
+    monkeypatch.setenv(file.VARIABLE, str(path))
     return path
 
 
@@ -32,7 +33,7 @@ def check_first(right=True):
 
 def test_progress_outlives_the_kernel(path, monkeypatch):
     check_first()
-    monkeypatch.setattr(kept, "session", {})
+    monkeypatch.setattr(file, "session", {})
     assert progress("04").points == 0
     table = progress("04", saved=True)
     assert table.rows[0][:4] == ("04.1", "Frames to tubes and back", "right", 1)
@@ -87,7 +88,7 @@ def test_what_a_later_version_added_stays(path):
 
 def test_a_place_that_cannot_be_written_stops_nobody(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv(kept.VARIABLE, str(tmp_path / "file" / "progress.json"))
+    monkeypatch.setenv(file.VARIABLE, str(tmp_path / "file" / "progress.json"))
     assert check_first().outcome == "right"
     assert progress("04").points == 15
     assert progress("04", saved=True).points == 0
@@ -120,8 +121,8 @@ def test_a_damaged_file_that_cannot_be_moved_is_not_written_over(path, monkeypat
 
 
 def test_a_user_without_a_home_keeps_nothing(monkeypatch):
-    monkeypatch.setenv(kept.VARIABLE, "~nobody-of-this-name/progress.json")
-    assert kept.place() is None
+    monkeypatch.setenv(file.VARIABLE, "~nobody-of-this-name/progress.json")
+    assert file.place() is None
     assert check_first().outcome == "right"
 
 
@@ -139,19 +140,19 @@ def test_an_interrupted_write_leaves_the_old_file(path, monkeypatch):
 
 
 def test_nothing_is_written_where_nobody_works(monkeypatch):
-    assert kept.place() is None
-    monkeypatch.setenv(kept.VARIABLE, "")
+    assert file.place() is None
+    monkeypatch.setenv(file.VARIABLE, "")
     monkeypatch.setenv("JPY_SESSION_NAME", "exercises/04_timesformer_sheet.ipynb")
-    assert kept.place() is None
+    assert file.place() is None
 
 
 def test_a_persons_notebook_is_kept_but_not_the_solved_sheet(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("JPY_SESSION_NAME", "my solutions/solutions/course/exercises/04_timesformer_sheet.ipynb")
-    assert kept.place() == tmp_path / "videoformer_edu" / "progress.json"
+    assert file.place() == tmp_path / "videoformer_edu" / "progress.json"
     monkeypatch.setenv("JPY_SESSION_NAME", "course/solutions/04_timesformer_sheet.ipynb")
-    assert kept.place() is None
+    assert file.place() is None
 
 
 @pytest.mark.parametrize(("platform", "variables", "ending"), [
@@ -163,7 +164,7 @@ def test_each_platform_has_its_folder(monkeypatch, platform, variables, ending):
     monkeypatch.setattr(sys, "platform", platform)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert kept.data_folder().parts[-len(ending):] == ending
+    assert file.data_folder().parts[-len(ending):] == ending
 
 
 def test_the_session_alone_makes_the_table_of_a_sheet():

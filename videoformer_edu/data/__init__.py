@@ -6,5 +6,5 @@
 * `mixing`: MixUp and CutMix; `views`: the frames and squares that an evaluation looks at; `pixels`: their scale
 * `assets`: the short real clip that comes with the package
 
-Nothing here is imported before it is asked for. Only `video.download` uses a network, when it is called.
+Nothing here is imported before it is asked for. Only `video.ucf101` uses a network, when it is called.
 """

@@ -115,7 +115,7 @@ def _videos(name: str, held_out: str | Path | None, settings: dict):
 
     path = Path(name)
     if name == SUBSET:
-        from videoformer_edu.data.video.download import ucf101_subset
+        from videoformer_edu.data.video.ucf101 import ucf101_subset
 
         path = ucf101_subset()
     elif not path.exists():

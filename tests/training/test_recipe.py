@@ -36,6 +36,7 @@ def test_unknown_entries_are_named():
 @pytest.mark.parametrize(("name", "value", "words"), [
     ("steps", 0, "a whole number, at least 1"), ("steps", 2.5, "a whole number"), ("batch", True, "a whole number"),
     ("accumulate", 17, "no more parts than a batch has examples, 16"), ("seed", -1, "at least 0"),
+    ("seed", 2**41, "from 0 to 1099511627776"),
     ("lr", 0, "a number above 0"), ("lr", math.nan, "a number above 0"), ("lr", "2e-3", "a number above 0"),
     ("weight_decay", -0.1, "a number from 0"), ("clip", math.inf, "a number from 0"), ("mixup", -1, "a number from 0"),
     ("betas", (0.9,), "two numbers from 0 to below 1"), ("betas", (0.9, 1.0), "two numbers"), ("betas", 0.9, "two num"),

@@ -1,5 +1,7 @@
 """A run goes on where it was, bit by bit, and only where it is the same run."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion
-from videoformer_edu.training.checkpoint import ResumeError, checkpoints, load
+from videoformer_edu.training.checkpoint import ResumeError, checkpoints, load, save
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.resume import Checkpoints, on_plateau
@@ -187,6 +189,43 @@ def test_other_versions_are_told(tmp_path, monkeypatch):
     lines = []
     train(tmp_path, PLAIN, lines=lines)
     assert [line.split()[:2] for line in lines[1:]] == [["note:", "torch"], ["note:", "numpy"]]
+
+
+@pytest.mark.parametrize(("spoil", "message"), [
+    (lambda state: state.pop("rng"), "it has no 'rng'"), (lambda state: state.pop("recipe"), "it has no 'recipe'"),
+    (lambda state: state["run"].pop("optimiser"), "it has no 'optimiser'"), (lambda state: state.update(run=[]), "list"),
+    (lambda state: state["recipe"].update(momentum=0.9, steps=12), "a recipe has no momentum"),
+])
+def test_a_checkpoint_that_lacks_something_is_one_sentence(tmp_path, spoil, message):
+    cut(tmp_path, PLAIN, 5)
+    state = load(tmp_path / "step_000004.pt")
+    spoil(state)
+    save(tmp_path, state.pop("step"), {name: value for name, value in state.items() if name != "format"})
+    recipe = PLAIN if "momentum" not in message else replace(PLAIN, schedule="stable")
+    with pytest.raises(ResumeError, match=f"is whole, but not what a run .* leaves .*{message}"):
+        train(tmp_path, recipe)
+
+
+def test_a_second_run_leaves_the_folder_of_the_first_alone(tmp_path):
+    """Of the first one's file, half written, not a byte goes, and it is told which process that is."""
+    cut(tmp_path, PLAIN, 5)
+    held = subprocess.Popen([sys.executable, "-c", "import sys, time, pathlib\n"
+                             "from videoformer_edu.training.lock import FolderLock\n"
+                             "held = FolderLock(pathlib.Path(sys.argv[1]))\n"
+                             "print(held.acquire(), flush=True) or time.sleep(60)",
+                             str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert held.stdout.readline() == "\n"
+    unfinished = tmp_path / f".step_000006.pt.{held.pid}.unfinished"
+    unfinished.write_bytes(b"half")
+    try:
+        with pytest.raises(ResumeError, match=f"in use by another run, process {held.pid} on .*a folder of its own"):
+            train(tmp_path, PLAIN)
+        assert unfinished.read_bytes() == b"half"
+    finally:
+        held.kill()
+        held.communicate()
+    train(tmp_path, PLAIN)
+    assert not unfinished.exists()
 
 
 def test_what_a_checkpoint_holds(tmp_path):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from itertools import islice
 
 import pytest
 import torch
@@ -14,14 +15,16 @@ from safetensors.torch import load_file
 
 from videoformer_edu.data.motion import TASKS, TEST_SEED, batch_seed, motion_batch, normalise
 from videoformer_edu.pretrained.build import BUILDERS, build
+from videoformer_edu.training import plan
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.checkpoint import checkpoints, load
-from videoformer_edu.training.command import ALIASES, CLIPS, HELP, parser
-from videoformer_edu.training.data import EPOCH, evaluate_together, find_material
+from videoformer_edu.training.command import CLIPS, HELP, in_options, parser
+from videoformer_edu.training.data import EPOCH, find_data
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.evaluate import evaluate
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.results import evaluate_together
 from videoformer_edu.training.resume import Checkpoints
 
 TINY = ["--set", "width=16", "heads=2", "depth=1", "--batch", "2", "--device", "cpu"]
@@ -66,9 +69,9 @@ def test_one_run_from_the_command_to_its_files(tmp_path, capsys):
     assert lines[0].startswith("model   timesformer_motion {") and lines[0].endswith("clips 3 x 8 x 32 x 32")
     assert lines[1] == "data    motion4: 4 classes, 6400 clips and 3200 steps an epoch, 1024 clips held out"
     assert Recipe.from_dict(json.loads(lines[2].removeprefix("recipe  "))) == recipe
-    assert lines[3] == "runs on one process on cpu"
+    assert lines[3] == "runs on one process on cpu, 1 thread"
     assert lines[4].startswith("step      1 / 7  loss ")
-    assert re.fullmatch(r"held out, 1024 clips: loss \d\.\d{4}, top1 \d+\.\d%", lines[-3]), "of 4 classes no top 5"
+    assert re.fullmatch(r"held out, 1024 clips: loss \d\.\d{4}, top1 \d+\.\d%", lines[-1]), "of 4 classes no top 5"
     assert [path.name for path in checkpoints(tmp_path / "run")] == ["step_000007.pt", "step_000006.pt"]
 
     stored = load(tmp_path / "run" / "step_000007.pt")
@@ -98,7 +101,7 @@ def test_the_same_line_again_goes_on_or_has_nothing_to_do(tmp_path, capsys):
 @pytest.mark.parametrize(("change", "message"), [
     (["--lr", "0.1"], "it has lr 0.002, this run 0.1"),
     (["--data", "order6"], "it has classes ['E', "),
-    (["--model", "vivit_tiny"], "it has model 'timesformer_motion', this run 'vivit_motion'"),
+    (["--model", "vivit_motion"], "it has model 'timesformer_motion', this run 'vivit_motion'"),
     (["--resume", "nowhere.pt"], "there is no checkpoint nowhere.pt"),
 ])
 def test_a_folder_of_another_run_is_left_alone(tmp_path, capsys, change, message):
@@ -135,8 +138,21 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path, capsys, change, message
     (["--every", "0"], "--every is 0; expected at least 1"),
     (["--workers", "-1"], "--workers is -1; expected at least 0"),
     (["--pretrained", "nothing.safetensors"], "nothing.safetensors is neither a file nor a folder"),
-    (["--size", "33"], "patch_size 8 must divide image_size 33; try image_size=32"),
+    (["--size", "33"], "patch_size 8 must divide image_size 33; try --size 32"),
     (["--least-area", "0"], "--least-area is 0; expected a share above 0"),
+    (["--flip", "0.5", "--skip-broken"], "--flip, --skip-broken: for real videos; motion is generated"),
+    (["--held-out", "val", "--least-area", "0.5"], "--held-out, --least-area: for real videos"),
+    (["--data", "tests", "--held-out", "./tests/"], "--held-out is --data, tests; leave it out"),
+    (["--threads", "0"], "--threads is 0; expected at least 1"),
+    (["--seed", str(2**63)], "seed is 9223372036854775808; expected a whole number from 0 to 1099511627776"),
+    (["--set", "width=abc"], "--set: width is 'abc'; expected a whole number"),
+    (["--set", "depth=True"], "--set: depth is True; expected a whole number"),
+    (["--set", "drop_path=much"], "--set: drop_path is 'much'; expected a number"),
+    (["--set", "heads=0"], "0 heads do not divide the width 64"),
+    (["--out", "tests"], "--out is tests, a folder; name a file in it"),
+    (["--history", "/dev/null"], "--history is /dev/null, which may not be replaced"),
+    (["--out", "setup.x", "--history", "./setup.x"], "--out and --history are both setup.x"),
+    (["--checkpoints", "Makefile"], "--checkpoints: nothing can be written to Makefile .File exists"),
     (["--flip", "2"], "--flip is 2; expected a probability"),
 ])
 def test_bad_options_are_explained_without_a_traceback(arguments, message, capsys):
@@ -145,12 +161,10 @@ def test_bad_options_are_explained_without_a_traceback(arguments, message, capsy
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--lr", "1e30", "--clip", "0"], "error: the (loss|gradient) of step"),
-    (["--checkpoints", "taken"], "error: taken cannot hold checkpoints .File exists."),
     (["--shard"], "there is one process and nothing to spread .*torchrun"),
 ])
 def test_what_goes_wrong_later_is_one_line(tmp_path, arguments, message, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "taken").write_text("a file")
     assert main([*TINY, "--steps", "2", *arguments]) == 1
     said = capsys.readouterr().err
     assert re.search(message, said) and said.startswith("error: ") and said.count("\n") == 1
@@ -166,10 +180,49 @@ def test_somebody_may_stop_a_run_and_go_on(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(Checkpoints, "save", interrupt)
     assert main(line) == 130
-    assert capsys.readouterr().err == "stopped: the same line goes on from the newest checkpoint\n"
+    assert capsys.readouterr().err == f"stopped: the same line goes on from {tmp_path / 'step_000002.pt'}\n"
     monkeypatch.undo()
     assert main(line) == 0
     assert "going on after step 2 of 4" in capsys.readouterr().out
+
+
+def test_a_small_model_takes_one_thread_and_says_so(capsys, monkeypatch):
+    def ran(*options, environment=None):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if environment:
+            monkeypatch.setenv("OMP_NUM_THREADS", environment)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(3)
+        try:
+            assert main([*TINY, "--steps", "1", *options]) == 0
+            assert torch.get_num_threads() == 3, "the caller's threads are as they were"
+        finally:
+            torch.set_num_threads(threads)
+        return re.search(r"runs on one process on cpu, (.*)\n", capsys.readouterr().out)[1]
+
+    assert ran() == "1 thread (more do not help a small model; --threads)"
+    assert ran("--threads", "2") == "2 threads"
+    assert ran(environment="3") == "3 threads"
+    monkeypatch.setattr(plan, "SMALL", 100)
+    assert ran() == "3 threads"
+
+
+def test_advice_is_in_the_words_of_the_command_line():
+    said = 'try accumulate=4, or checkpointing=True, precision="bf16"; image_size=32, classes=3, layer_decay=1.'
+    assert in_options(said) == (
+        "try --accumulate 4, or --checkpointing, --precision bf16; --size 32, classes=3, --layer-decay 1.")
+    assert in_options("a smaller clip than 0.5") == "a smaller clip than 0.5"
+
+
+def test_processes_that_see_other_data_do_not_train_together():
+    class Pair(World):
+        def gather(self, value):
+            return [(value[0], "0" * 64), value]
+
+    options = parser().parse_args([*TINY, "--steps", "1"])
+    options.settings, options.least_area, options.flip = {}, 0.35, 0.0
+    with pytest.raises(ValueError, match="process 1 finds other clips or classes under motion than process 0"):
+        plan.make_plan(options, Pair())
 
 
 def test_every_field_of_a_recipe_is_an_option():
@@ -184,13 +237,13 @@ def test_help_names_everything_in_groups(capsys):
     assert stopped.value.code == 0
     said = capsys.readouterr().out
     groups = ["model:", "data:", "length:", "recipe:", "machine:", "checkpoints and results:"]
-    for name in [*groups, *ALIASES, *CLIPS, *TASKS, *(f"--{name.replace('_', '-')}" for name in HELP)]:
+    for name in [*groups, *CLIPS, *TASKS, *(f"--{name.replace('_', '-')}" for name in HELP)]:
         assert name in said
     assert "6400 count as one" in re.sub(r"\s+", " ", said)
 
 
 def test_every_model_that_takes_clips_can_be_named():
-    assert set(CLIPS) <= set(BUILDERS) and set(ALIASES.values()) <= set(CLIPS)
+    assert set(CLIPS) <= set(BUILDERS)
     left_out = set(BUILDERS) - set(CLIPS)
     assert all(name.startswith("vit_") or "pretraining" in name for name in left_out)
 
@@ -219,18 +272,17 @@ def test_clips_of_another_shape(capsys):
     """The model is made for them where its builder can be told so, and takes them as they are where it cannot."""
     assert main([*TINY, "--steps", "1", "--frames", "4", "--size", "16"]) == 0
     assert "clips 3 x 4 x 16 x 16" in capsys.readouterr().out
-    assert main(["--model", "c3d_tiny", "--batch", "2", "--device", "cpu", "--steps", "1", "--size", "48"]) == 0
+    assert main(["--model", "c3d_motion", "--batch", "2", "--device", "cpu", "--steps", "1", "--size", "48"]) == 0
     assert "clips 3 x 8 x 48 x 48" in capsys.readouterr().out
 
 
-# -------------------------------------------------------------------------------------------------- material
+# -------------------------------------------------------------------------------------------------- the data
 
 def test_workers_change_nothing_about_generated_clips():
     recipe = Recipe(steps=5, batch=3, seed=2)
     before = torch.get_rng_state()
-    alone, helped = (list(find_material("motion", recipe, frames=4, size=16, workers=workers).source(1))
+    alone, helped = (list(islice(find_data("motion", recipe, frames=4, size=16, workers=workers).source(1), 4))
                      for workers in (0, 2))
-    assert len(alone) == 4
     assert torch.equal(torch.get_rng_state(), before), "loading draws nothing from the global generator"
     for step, (one, other) in enumerate(zip(alone, helped, strict=True), start=1):
         expected = motion_batch(3, seed=batch_seed(2, step), frames=4, size=16)
@@ -239,8 +291,8 @@ def test_workers_change_nothing_about_generated_clips():
 
 
 def test_what_is_held_out_is_shared_among_processes():
-    material = find_material("motion4", Recipe(), frames=2, size=8)
-    parts = [list(material.held_out(rank, 3)) for rank in range(3)]
+    data = find_data("motion4", Recipe(), frames=2, size=8)
+    parts = [list(data.held_out(rank, 3, 50)) for rank in range(3)]
     clips = [torch.cat([x for x, _ in part]) for part in parts]
     test = motion_batch(1024, seed=TEST_SEED, split="test", frames=2, size=8, task="motion4")
     assert [len(part) for part in clips] == [342, 341, 341]
@@ -250,15 +302,15 @@ def test_what_is_held_out_is_shared_among_processes():
 def test_evaluating_in_parts_is_evaluating_the_whole():
     """Each of three processes is asked in turn, and given what the others found."""
     model = build("timesformer_motion", width=16, heads=2, depth=1)
-    material = find_material("motion", Recipe(), frames=8, size=32)
+    data = find_data("motion", Recipe(), frames=8, size=32)
 
     class Third(World):
         def gather(self, value):
-            return [value if rank == self.rank else evaluate(model, material.held_out(rank, 3)) for rank in range(3)]
+            return [value if rank == self.rank else evaluate(model, data.held_out(rank, 3, 50)) for rank in range(3)]
 
-    whole = evaluate_together(model, material, World())
+    whole = evaluate_together(model, data, World())
     assert whole["examples"] == 1024 and set(whole) == {"examples", "loss", "top1", "top5"}
-    parts = evaluate_together(model, material, Third(rank=1, size=3))
+    parts = evaluate_together(model, data, Third(rank=1, size=3))
     assert parts["examples"] == 1024
     for name in ("loss", "top1", "top5"):
         assert parts[name] == pytest.approx(whole[name], rel=1e-5)

@@ -8,7 +8,7 @@ import torch
 
 from videoformer_edu.data.video.batches import BrokenVideosWarning
 from videoformer_edu.training.__main__ import main
-from videoformer_edu.training.data import find_material
+from videoformer_edu.training.data import find_data
 from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.recipe import Recipe
 
@@ -21,12 +21,12 @@ def take(source, count: int) -> list:
 
 
 def test_a_folder_is_divided_and_goes_on_from_any_step(videos):
-    material = find_material(str(videos), RECIPE, frames=3, size=16)
-    assert material.classes == CLASSES
-    assert material.clips + material.held_out_clips == 15 and material.held_out_clips == 3
-    assert material.epoch == 3, "12 clips in batches of 4"
-    whole = take(material.source(0), 7)
-    for (clips, labels, total), (again, same, _) in zip(whole[5:], take(material.source(5), 2), strict=True):
+    data = find_data(str(videos), RECIPE, frames=3, size=16)
+    assert data.classes == CLASSES
+    assert data.clips + data.held_out_clips == 15 and data.held_out_clips == 3
+    assert data.epoch == 3, "12 clips in batches of 4"
+    whole = take(data.source(0), 7)
+    for (clips, labels, total), (again, same, _) in zip(whole[5:], take(data.source(5), 2), strict=True):
         assert total == 4 and clips.shape == (4, 3, 3, 16, 16) and clips.dtype == torch.float32
         assert torch.equal(clips, again) and torch.equal(labels, same)
     assert not torch.equal(whole[0][0], whole[3][0]), "another epoch has another order and other crops"
@@ -34,7 +34,7 @@ def test_a_folder_is_divided_and_goes_on_from_any_step(videos):
 
 
 def test_one_of_several_processes_has_its_rows_alone(videos):
-    whole, *parts = (take(find_material(str(videos), RECIPE, frames=3, size=16, part=part).source(2), 2)
+    whole, *parts = (take(find_data(str(videos), RECIPE, frames=3, size=16, part=part).source(2), 2)
                      for part in ((0, 1), (0, 3), (1, 3), (2, 3)))
     for rank, part in enumerate(parts):
         for rows, batch in zip(part, whole, strict=True):
@@ -43,11 +43,11 @@ def test_one_of_several_processes_has_its_rows_alone(videos):
 
 
 def test_what_is_held_out_is_plain_and_comes_once(videos):
-    material = find_material(str(videos), RECIPE, frames=3, size=16, flip=1.0)
+    data = find_data(str(videos), RECIPE, frames=3, size=16, flip=1.0)
     for parts in (1, 2):
-        labels = torch.cat([y for rank in range(parts) for _, y in material.held_out(rank, parts)])
+        labels = torch.cat([y for rank in range(parts) for _, y in data.held_out(rank, parts, 2)])
         assert sorted(labels.tolist()) == [0, 1, 2]
-    one, two = (next(iter(material.held_out(0, 1)))[0] for _ in range(2))
+    one, two = (next(iter(data.held_out(0, 1, 3)))[0] for _ in range(2))
     assert torch.equal(one, two)
     assert (one[..., 12:].mean() - one[..., :4].mean()).item() > 0.5, "the right half is bright: never mirrored"
 
@@ -58,18 +58,18 @@ def test_a_list_with_a_list_to_evaluate_on(videos):
             table = csv.writer(file)
             table.writerow(["path", "label"])
             table.writerows([f"{label}/{number}.mp4", label] for label in CLASSES for number in numbers)
-    material = find_material(str(videos / "train.csv"), RECIPE, frames=3, size=16, held_out=videos / "val.csv")
-    assert (material.classes, material.clips, material.held_out_clips) == (CLASSES, 9, 6)
+    data = find_data(str(videos / "train.csv"), RECIPE, frames=3, size=16, held_out=videos / "val.csv")
+    assert (data.classes, data.clips, data.held_out_clips) == (CLASSES, 9, 6)
 
 
 def test_training_clips_are_cropped_and_mirrored_at_random(videos):
     plain, cropped, mirrored = (
-        take(find_material(str(videos), RECIPE, frames=3, size=16, least_area=area, flip=flip).source(0), 1)[0][0]
+        take(find_data(str(videos), RECIPE, frames=3, size=16, least_area=area, flip=flip).source(0), 1)[0][0]
         for area, flip in ((1.0, 0.0), (0.2, 0.0), (1.0, 1.0)))
     assert ((plain[..., -1] - plain[..., 0]).mean(dim=(1, 2, 3)) > 0.5).all(), "the right half is bright"
     assert ((mirrored[..., -1] - mirrored[..., 0]).mean(dim=(1, 2, 3)) < -0.5).all()
-    labels = take(find_material(str(videos), RECIPE, frames=3, size=16, flip=1.0).source(0), 3)
-    first = take(find_material(str(videos), RECIPE, frames=3, size=16).source(0), 3)
+    labels = take(find_data(str(videos), RECIPE, frames=3, size=16, flip=1.0).source(0), 3)
+    first = take(find_data(str(videos), RECIPE, frames=3, size=16).source(0), 3)
     for (_, seen, _), (_, taken, _) in zip(labels, first, strict=True):
         assert seen.tolist() == [{0: 1, 1: 0, 2: 2}[label] for label in taken.tolist()], "left is right in a mirror"
     edges = (cropped.diff(dim=-1).mean(dim=(1, 2, 3)) > 0.05).float().argmax(dim=1)  # where the bright half begins
@@ -94,12 +94,13 @@ def test_the_command_learns_from_a_folder(videos, capsys, tmp_path, monkeypatch)
 
 def test_a_broken_video_is_one_line_or_skipped(videos, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
+    train = tmp_path / "train"
+    for folder in (train / "a", train / "b", tmp_path / "val" / "a"):
+        folder.mkdir(parents=True)
         for number in range(10):
-            shutil.copy(videos / "left" / "0.mp4", tmp_path / name / f"{number}.mp4")
-    (tmp_path / "a" / "1.mp4").write_bytes(b"no video")
-    line = ["--data", str(tmp_path), "--held-out", str(tmp_path), "--set", "width=16", "heads=2", "--batch", "4",
+            shutil.copy(videos / "left" / "0.mp4", folder / f"{number}.mp4")
+    (train / "a" / "1.mp4").write_bytes(b"no video")
+    line = ["--data", str(train), "--held-out", str(tmp_path / "val"), "--set", "width=16", "heads=2", "--batch", "4",
             "--size", "16", "--frames", "4", "--device", "cpu", "--epochs", "2"]
     assert main(line) == 1
     said = capsys.readouterr().err
@@ -107,7 +108,7 @@ def test_a_broken_video_is_one_line_or_skipped(videos, tmp_path, capsys, monkeyp
     with pytest.warns(BrokenVideosWarning, match=r"1 of 20 videos are broken \(5.0%\): .*1.mp4.*; they were skipped"):
         assert main([*line, "--skip-broken"]) == 0
     assert "step     10 / 10" in capsys.readouterr().out
-    (tmp_path / "b" / "7.mp4").write_bytes(b"")
+    (train / "b" / "7.mp4").write_bytes(b"")
     assert main([*line, "--skip-broken"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: 2 of 20 videos are broken (10.0%)") and said.count("\n") == 1
@@ -118,7 +119,47 @@ def test_a_broken_video_is_one_line_or_skipped(videos, tmp_path, capsys, monkeyp
     assert "expected a share of the files from 0 to below 1" in capsys.readouterr().err
 
 
-def test_more_in_a_batch_than_there_are_videos(videos, capsys, monkeypatch):
+def test_the_digest_tells_which_videos_are_trained_on(videos, tmp_path):
+    shutil.copytree(videos, tmp_path / "moved")
+    first, moved = (find_data(str(folder), RECIPE, frames=3, size=16) for folder in (videos, tmp_path / "moved"))
+    assert len(first.digest) == 64 and first.digest == moved.digest
+    shutil.copy(videos / "left" / "0.mp4", tmp_path / "moved" / "left" / "9.mp4")
+    assert find_data(str(tmp_path / "moved"), RECIPE, frames=3, size=16).digest != first.digest
+    assert find_data("motion", RECIPE, frames=3, size=16).digest == ""
+
+
+def refused(arguments, capsys) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--steps", "2", "--device", "cpu", "--size", "16", "--frames", "3"])
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_data_that_cannot_teach_or_tell_is_refused(videos, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert main(["--data", str(videos), "--batch", "40", "--steps", "2", "--device", "cpu"]) == 1
-    assert "error: the data set has 12 videos, less than one batch of 40" in capsys.readouterr().err
+    said = refused(["--data", str(videos), "--batch", "40"], capsys)
+    assert "there are 12 videos to train on, fewer than one batch of 40; ask for a smaller --batch" in said
+    shutil.copytree(videos / "left", tmp_path / "one" / "left")
+    said = refused(["--data", str(tmp_path / "one"), "--batch", "2"], capsys)
+    assert "there is one class only, 'left', and nothing to tell it from" in said
+    (tmp_path / "link").symlink_to(videos)
+    said = refused(["--data", str(videos), "--batch", "2", "--held-out", str(tmp_path / "link")], capsys)
+    assert "--held-out is --data" in said
+    for number in (0, 1):
+        (tmp_path / f"{number}.mp4").symlink_to(videos / "left" / f"{number}.mp4")
+    (tmp_path / "val.csv").write_text("path,label\n0.mp4,left\n1.mp4,left\n")
+    said = refused(["--data", str(videos), "--batch", "2", "--held-out", str(tmp_path / "val.csv")], capsys)
+    assert "2 of the 2 videos held out are among those to train on, such as" in said
+
+
+def test_a_run_does_not_go_on_with_other_videos(videos, tmp_path, capsys, monkeypatch):
+    """Otherwise some of those held out now could have been trained on before."""
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    shutil.copytree(videos, tmp_path / "clips")
+    line = ["--data", str(tmp_path / "clips"), "--set", "width=16", "heads=2", "--batch", "4", "--steps", "2",
+            "--size", "16", "--frames", "3", "--device", "cpu", "--checkpoints", str(tmp_path / "run")]
+    assert main(line) == 0 == main(line)
+    shutil.copy(videos / "left" / "0.mp4", tmp_path / "clips" / "left" / "9.mp4")
+    capsys.readouterr()
+    assert main(line) == 1
+    assert "step 2 is of another run: it has digest of its clips '" in capsys.readouterr().err

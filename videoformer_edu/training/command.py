@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
+import re
 from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,8 +18,7 @@ from videoformer_edu.training.recipe import PRECISIONS, SCHEDULES, Recipe
 # What takes a clip and answers with classes, with the clip (c, t, h, w) of its paper; pictures and pretraining do not.
 CLIPS = {row.build.__name__: row.clip for row in reversed(TABLE)
          if len(row.clip) == 4 and "pretraining" not in row.build.__name__}
-ALIASES = {"timesformer_tiny": "timesformer_motion", "vivit_tiny": "vivit_motion", "videomae_tiny": "videomae_motion",
-           "mvit_tiny": "mvit_motion", "c3d_tiny": "c3d_motion", "r2plus1d_tiny": "r2plus1d_motion"}
+AREA = 0.35  # the least share of a frame in a random crop
 
 HELP = {
     "batch": "clips of one step, over all processes and parts",
@@ -49,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train a video model from a seed: on one processor, on a GPU, or on many through torchrun.",
         epilog="""examples:
   the small TimeSformer on generated clips, about two minutes on one processor
-    python -m videoformer_edu.training --model timesformer_tiny --data motion --epochs 4 --evaluate
+    python -m videoformer_edu.training --model timesformer_motion --data motion --epochs 4 --evaluate
   your own videos, one folder per class, on a GPU; run the same line again after a crash
     python -m videoformer_edu.training --model timesformer_base --data my_videos --epochs 20 --batch 32 \\
         --precision bf16 --workers 8 --checkpoints runs/mine --evaluate --out mine.safetensors
@@ -58,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
 docs/training.md has more: several machines, what a checkpoint holds, what to do when memory runs out.""")
     model = top.add_argument_group("model")
-    model.add_argument("--model", default="timesformer_tiny", metavar="NAME",
-                       help=f"default %(default)s; one of {', '.join([*ALIASES, *sorted(CLIPS)])}")
+    model.add_argument("--model", default="timesformer_motion", metavar="NAME",
+                       help=f"default %(default)s; one of {', '.join(sorted(CLIPS))}")
     model.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings",
                        help="options of the model, such as depth=3 attention=joint drop_path=0.1")
     model.add_argument("--pretrained", metavar="WHERE",
@@ -74,9 +75,9 @@ docs/training.md has more: several machines, what a checkpoint holds, what to do
                                                          "val/ or test/, or a fifth of the clips")
     data.add_argument("--frames", type=int, metavar="N", help="frames of a clip; default: what the model was made for")
     data.add_argument("--size", type=int, metavar="N", help="its height and width in pixels; default likewise")
-    data.add_argument("--least-area", type=float, default=0.35, metavar="SHARE",
-                      help="of a video's frame in a random crop; 1 takes the middle square (default %(default)s)")
-    data.add_argument("--flip", type=float, default=0.0, metavar="P",
+    data.add_argument("--least-area", type=float, metavar="SHARE",
+                      help=f"of a video's frame in a random crop; 1 takes the middle square (default {AREA})")
+    data.add_argument("--flip", type=float, metavar="P",
                       help="probability of mirroring a video; classes named left and right change places (default 0)")
     data.add_argument("--skip-broken", nargs="?", type=float, const=0.05, metavar="SHARE",
                       help="go on without videos that cannot be read, up to this share of all (0.05 if none is given)")
@@ -95,6 +96,8 @@ docs/training.md has more: several machines, what a checkpoint holds, what to do
 
     machine = top.add_argument_group("machine")
     machine.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU where there is one")
+    machine.add_argument("--threads", type=int, metavar="N", help=(
+        "threads that compute on a CPU; default: one for a small model, else what OMP_NUM_THREADS or PyTorch says"))
     machine.add_argument("--shard", action="store_true",
                          help="under torchrun: spread the model over the processes (FSDP2) instead of copying it")
 
@@ -125,28 +128,49 @@ def _add_field(group, field: Field) -> None:
                            help=f"{HELP[field.name]} (default %(default)s)")
 
 
-def check(top: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def check_options(top: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """What argparse itself does not see; leaves through `top.error`."""
-    options.model = ALIASES.get(options.model, options.model)
     if options.model not in CLIPS:
-        close = get_close_matches(options.model, [*ALIASES, *CLIPS], n=3) or [*ALIASES, *CLIPS]
+        close = get_close_matches(options.model, CLIPS, n=3) or sorted(CLIPS)
         top.error(f"--model: there is no model {options.model!r} that takes clips and answers with classes; did you "
                   f"mean {', '.join(close)}?")
-    for name, least in (("steps", 1), ("frames", 1), ("size", 1), ("workers", 0), ("every", 1)):
+    for name, least in (("steps", 1), ("frames", 1), ("size", 1), ("workers", 0), ("every", 1), ("threads", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             top.error(f"--{name} is {value}; expected at least {least}")
     if options.epochs is not None and not 0 < options.epochs < float("inf"):
         top.error(f"--epochs is {options.epochs:g}; expected a number above 0")
-    if not 0 < options.least_area <= 1:
+    if options.least_area is not None and not 0 < options.least_area <= 1:
         top.error(f"--least-area is {options.least_area:g}; expected a share above 0 up to 1")
-    if not 0 <= options.flip <= 1:
+    if options.flip is not None and not 0 <= options.flip <= 1:
         top.error(f"--flip is {options.flip:g}; expected a probability from 0 to 1")
     if options.resume is not None and options.checkpoints is None:
         top.error("--resume needs --checkpoints, the folder in which the run goes on")
     if options.keep_head and options.pretrained is None:
         top.error("--keep-head needs --pretrained")
+    of_videos = {"--held-out": options.held_out, "--least-area": options.least_area, "--flip": options.flip,
+                 "--skip-broken": options.skip_broken}
+    if options.data in TASKS and (given := [name for name, value in of_videos.items() if value is not None]):
+        top.error(f"{', '.join(given)}: for real videos; {options.data} is generated, with clips held out of its own")
+    if options.held_out is not None and os.path.realpath(options.held_out) == os.path.realpath(options.data):
+        top.error(f"--held-out is --data, {options.data}; leave it out, and a part of the videos is held out")
+    options.least_area = AREA if options.least_area is None else options.least_area
+    options.flip = 0.0 if options.flip is None else options.flip
     options.settings = dict(_setting(top, text) for text in options.settings)
+
+
+def in_options(message: str) -> str:
+    """A message that speaks to somebody who writes Python, to somebody at the command line.
+
+    "accumulate=4, checkpointing=True" -> "--accumulate 4, --checkpointing"
+    """
+    names = {name: name for name in (*HELP, "steps", "frames", "size", "workers")} | {"image_size": "size"}
+
+    def option(match: re.Match) -> str:
+        value = "" if match[2] == "True" else " " + match[2].strip('"')
+        return f"--{names[match[1]].replace('_', '-')}{value}"
+
+    return re.sub(rf'\b({"|".join(names)})=("\w+"|[\w.+-]*\w)', option, message)
 
 
 def _setting(top: argparse.ArgumentParser, text: str) -> tuple[str, object]:

@@ -1,7 +1,7 @@
 """What a name on the command line stands for: the batches to train on, and what is kept for evaluation.
 
-    material = find_material("motion", recipe, frames=8, size=32)
-    fit(model, material.source, recipe)                     # source(start): the batches of steps start, start + 1, ...
+    data = find_data("motion", recipe, frames=8, size=32)
+    fit(model, data.source, recipe)                     # source(start): the batches of steps start, start + 1, ...
 
 The batch of a step depends on the seed and the step alone, so a run that was stopped can go on, and several processes
 agree on it without a word. Of videos each decodes its own rows only (`Rows`). Generated clips are drawn from one
@@ -10,6 +10,8 @@ generator and cost little: every process draws the whole batch.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,39 +21,42 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from videoformer_edu.data import motion
-from videoformer_edu.training.distributed import Rows, World
+from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.step import Batch
 
 EPOCH = 6400  # generated clips: drawn as they are needed, so that an epoch is a way of counting them
 HELD_OUT = 1024
-CHUNK = 64  # clips at a time when there are no gradients
 SUBSET = "ucf101-subset"
 
 
 @dataclass(frozen=True)
-class Material:
-    """Clips with labels. source(start): the batches of steps start, start + 1, ..., as `loop.fit` takes them;
-    held_out(rank, size): the rows rank, rank + size, ... of what is kept for evaluation, in batches; clips: in one
-    epoch; epoch: its steps."""
+class TrainingData:
+    """Clips with labels, of them `clips` in an epoch of `epoch` steps.
+
+    source(start): the batches of steps start, start + 1, ..., as `loop.fit` takes them. held_out(rank, size, at_once):
+    the rows rank, rank + size, ... of what is kept for evaluation, `at_once` in a batch. digest: of the paths and
+    labels to train on; empty for generated clips, which the name and the seed determine.
+    """
 
     name: str
     classes: tuple[str, ...]
     clips: int
     epoch: int
     source: Callable[[int], Iterable[Batch]]
-    held_out: Callable[[int, int], Iterable[tuple[Tensor, Tensor]]]
+    held_out: Callable[[int, int, int], Iterable[tuple[Tensor, Tensor]]]
     held_out_clips: int
+    digest: str = ""
 
     def __str__(self) -> str:
         return (f"{self.name}: {len(self.classes)} classes, {self.clips} clips and {self.epoch} steps an epoch, "
                 f"{self.held_out_clips} clips held out")
 
 
-def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
-                  workers: int = 0, least_area: float = 0.35, flip: float = 0.0, skip_broken: float | None = None,
-                  part: tuple[int, int] = (0, 1), pin_memory: bool = False) -> Material:
-    """The material that `name` stands for; clips of `frames` frames, `size` pixels high and wide.
+def find_data(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
+              workers: int = 0, least_area: float = 0.35, flip: float = 0.0, skip_broken: float | None = None,
+              part: tuple[int, int] = (0, 1), pin_memory: bool = False) -> TrainingData:
+    """What `name` stands for, in batches of `recipe.batch`; clips of `frames` frames, `size` pixels high and wide.
 
     name: a task of `data.motion`, "ucf101-subset" (downloaded to data/ the first time), a folder of class folders
     or of splits, or a list (.csv, .txt). held_out: the folder or list to evaluate on; otherwise the folder's own
@@ -68,6 +73,7 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
     if skip_broken is not None:
         videos |= dict(on_broken="skip", max_broken=skip_broken)
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
+    _check(train, kept, recipe.batch)
     if least_area < 1 or flip:
         from videoformer_edu.data.augment import Augment
         from videoformer_edu.data.mirroring import mirrored_names
@@ -75,36 +81,37 @@ def find_material(name: str, recipe: Recipe, *, frames: int, size: int, held_out
         mirrored = mirrored_names(train.classes) if flip else None
         train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored=mirrored))
     from videoformer_edu.data.video.batches import batches, steps_per_epoch
+    from videoformer_edu.data.video.datasets import digest
 
     def source(start: int) -> Iterator[Rows]:
         rows = batches(train, batch=recipe.batch, seed=recipe.seed, start=start, workers=workers, part=part,
                        pin_memory=pin_memory)
         return (Rows(clips, labels, recipe.batch) for clips, labels in rows)
 
-    def evaluated(rank: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluated(rank: int, size: int, at_once: int) -> Iterator[tuple[Tensor, Tensor]]:
         mine = kept.subset(range(rank, len(kept), size))
-        return batches(mine, batch=min(CHUNK, len(mine)), seed=0, epochs=1, shuffle=False, drop_last=False,
+        return batches(mine, batch=min(at_once, len(mine)), seed=0, epochs=1, shuffle=False, drop_last=False,
                        workers=workers, pin_memory=pin_memory)
 
-    steps = max(1, steps_per_epoch(len(train), recipe.batch))  # too few clips for one batch is an error of `batches`
-    return Material(name, tuple(train.classes), len(train), steps, source, evaluated, len(kept))
+    return TrainingData(name, tuple(train.classes), len(train), steps_per_epoch(len(train), recipe.batch), source,
+                        evaluated, len(kept), digest(train))
 
 
-def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) -> Material:
+def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) -> TrainingData:
     def source(start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        clips = motion.MotionClips(steps=recipe.steps, start=start, batch=recipe.batch, seed=recipe.seed, task=task,
+        clips = motion.MotionClips(steps=sys.maxsize, start=start, batch=recipe.batch, seed=recipe.seed, task=task,
                                    frames=frames, size=size)
         # The loader's own generator keeps it from drawing a number from the global one, which would make runs differ.
         loader = clips if workers == 0 else DataLoader(clips, batch_size=None, num_workers=workers,
                                                        generator=torch.Generator())
         return ((motion.normalise(batch.clips), batch.direction) for batch in loader)
 
-    def held_out(rank: int, parts: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def held_out(rank: int, parts: int, at_once: int) -> Iterator[tuple[Tensor, Tensor]]:
         test = motion.motion_test_set(HELD_OUT, frames=frames, size=size, task=task)
         clips, labels = test.clips[rank::parts], test.direction[rank::parts]
-        return ((motion.normalise(x), y) for x, y in zip(clips.split(CHUNK), labels.split(CHUNK), strict=True))
+        return ((motion.normalise(x), y) for x, y in zip(clips.split(at_once), labels.split(at_once), strict=True))
 
-    return Material(task, tuple(motion.TASKS[task].classes), EPOCH, -(-EPOCH // recipe.batch), source, held_out,
+    return TrainingData(task, tuple(motion.TASKS[task].classes), EPOCH, -(-EPOCH // recipe.batch), source, held_out,
                     HELD_OUT)
 
 
@@ -133,18 +140,15 @@ def _videos(name: str, held_out: str | Path | None, settings: dict):
     return sets["train"], sets[next(name for name in sets if name != "train")]
 
 
-def evaluate_together(model: torch.nn.Module, material: Material, world: World) -> dict:
-    """Loss, top-1 and top-5 on all that is held out; each process evaluates its part.
-
-    Except where the model itself is spread over the processes, which then all have to see the same.
-    """
-    from videoformer_edu.training.evaluate import evaluate
-
-    if world.shard or world.size > material.held_out_clips:
-        numbers = evaluate(model, material.held_out(0, 1))
-        return {name: value for name, value in numbers.items() if name != "confusion"}
-    parts = world.gather(evaluate(model, material.held_out(world.rank, world.size)))
-    examples = sum(part["examples"] for part in parts)
-    names = [name for name in parts[0] if name not in ("examples", "confusion")]
-    return {"examples": examples, **{name: sum(part[name] * part["examples"] for part in parts) / examples
-                                     for name in names}}
+def _check(train, kept, batch: int) -> None:
+    """Raise ValueError for videos from which nothing can be learnt, or whose evaluation would mean nothing."""
+    if len(train.classes) < 2:
+        raise ValueError(f"there is one class only, {train.classes[0]!r}, and nothing to tell it from; give a folder "
+                         "or a list of two classes at least")
+    if len(train) < batch:
+        raise ValueError(f"there are {len(train)} videos to train on, fewer than one batch of {batch}; ask for a "
+                         "smaller --batch")
+    both = {os.path.realpath(path) for path in train.paths} & {os.path.realpath(path) for path in kept.paths}
+    if both:
+        raise ValueError(f"{len(both)} of the {len(kept)} videos held out are among those to train on, such as "
+                         f"{min(both)}; an evaluation on them would mean nothing: give --held-out other ones")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from videoformer_edu.training.files import whole_file
+
 
 class History:
     """Rows with a "step" (1, 2, ...), a "loss", the learning rate "lr" and, where an evaluation took place, its
@@ -45,8 +47,8 @@ class History:
         return f"History({len(self)} steps; {last})"
 
     def save(self, path: Path | str) -> None:
-        """Write the table as CSV; an empty cell where a row has no such number."""
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        """Write the table as CSV, whole or not at all; an empty cell where a row has no such number. Raises OSError."""
+        with whole_file(Path(path)) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
             table = csv.DictWriter(file, self.columns)
             table.writeheader()
             table.writerows(self.rows)

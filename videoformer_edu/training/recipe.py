@@ -20,6 +20,7 @@ from videoformer_edu.positions import JointPositions, SpacePositions, TimePositi
 
 SCHEDULES = ("cosine", "stable")
 PRECISIONS = ("fp32", "bf16", "fp16")
+MOST_SEED = 2**40  # a step's seed is a million times the run's, and has to fit into 64 bits
 LEAST_RATE = 1e-3  # the rate is never quite zero: every step teaches something
 
 
@@ -63,7 +64,7 @@ class Recipe:
     def __post_init__(self):
         if isinstance(self.betas, list):
             object.__setattr__(self, "betas", tuple(self.betas))  # JSON knows lists only
-        check(self)
+        check_recipe(self)
 
     def rate(self, step: int) -> float:
         """The learning rate of `step` (0, 1, ..., steps - 1), as a multiple of `lr`; never quite zero."""
@@ -90,7 +91,7 @@ class Recipe:
         return json.dumps(self.to_dict())
 
 
-def check(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe) -> None:
     """Raise ValueError for the first entry of `recipe` that cannot work."""
     def need(name: str, fine: bool, expected: str) -> None:
         if not fine:
@@ -109,6 +110,7 @@ def check(recipe: Recipe) -> None:
         value = getattr(recipe, name)
         need(name, isinstance(value, int) and not isinstance(value, bool) and value >= least,
              f"a whole number, at least {least}")
+    need("seed", recipe.seed <= MOST_SEED, f"a whole number from 0 to {MOST_SEED}")
     for name in ("lr", "weight_decay", "clip", "mixup", "cutmix"):
         number(name, 0, open_ends="least" if name == "lr" else "")
     for name in ("label_smoothing", "ema"):

@@ -283,7 +283,7 @@ def held_out(text: str) -> dict[str, float]:
 def test_a_killed_worker_is_restarted_and_training_goes_on(seen):
     assert seen["out"].count("\nruns on 2 processes on cpu, the model copied to each (DDP)") == 2, seen["out"]
     assert re.findall(r"going on after step (\d+) of 20", seen["out"]) == ["5"]
-    assert sorted(os.listdir(seen["folder"] / "run")) == ["step_000015.pt", "step_000020.pt"]
+    assert sorted(os.listdir(seen["folder"] / "run")) == [".lock", "step_000015.pt", "step_000020.pt"]
 
 
 @pytest.mark.slow

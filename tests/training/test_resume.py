@@ -193,7 +193,8 @@ def test_other_versions_are_told(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("spoil", "message"), [
     (lambda state: state.pop("rng"), "it has no 'rng'"), (lambda state: state.pop("recipe"), "it has no 'recipe'"),
-    (lambda state: state["run"].pop("optimiser"), "it has no 'optimiser'"), (lambda state: state.update(run=[]), "list"),
+    (lambda state: state["run"].pop("optimiser"), "it has no .optimiser"),
+    (lambda state: state.update(run=[]), "list"),
     (lambda state: state["recipe"].update(momentum=0.9, steps=12), "a recipe has no momentum"),
 ])
 def test_a_checkpoint_that_lacks_something_is_one_sentence(tmp_path, spoil, message):

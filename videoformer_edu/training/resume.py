@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -59,19 +60,24 @@ class Checkpoints:
         path = run.world.together(self._begin)
         if path is None:
             return
-        state = load(path)
+        state = notes = fault = None
         try:
-            notes = check_same_run(state, run.recipe, self.about, run.model)
+            with _in_words(path):
+                state = load(path)
+                notes = check_same_run(state, run.recipe, self.about, run.model)
+                generators = state["rng"]
+        except ResumeError as error:
+            fault = error
+        faults = [error for error in run.world.gather(fault) if error]
+        if faults:  # all of them end here, and none waits for the others
+            raise fault or faults[0]
+        with _in_words(path):
             run.load_state_dict(_laid_out(state["run"], run))
-            generators = state["rng"]
             if len(generators) == run.world.size:
                 restore_random_state(generators[run.world.rank])
-        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            what = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-            raise ResumeError(f"{path} is whole, but not what a run of this version leaves ({what})") from error
-        if len(generators) != run.world.size:
-            torch.manual_seed(run.recipe.seed + 1_000_003 * run.done + run.world.rank)
-            notes.append(f"{len(generators)} processes before, {run.world.size} now: dropout draws other numbers")
+            else:
+                torch.manual_seed(run.recipe.seed + 1_000_003 * run.done + run.world.rank)
+                notes.append(f"{len(generators)} processes before, {run.world.size} now: dropout draws other numbers")
         if run.world.first:
             self.log(f"going on after step {run.done} of {run.recipe.steps} ({self.folder})")
             for note in notes:
@@ -163,6 +169,16 @@ def _check_tensors(state: dict, model: nn.Module) -> None:
         f"the checkpoint of step {state['step']} is of another model"
         + (" or another number of classes" if only_head else "") + f": {'; '.join(other[:3])}"
         + (f"; and {len(other) - 3} more" if len(other) > 3 else "") + ". Build the same model, or use a new folder")
+
+
+@contextmanager
+def _in_words(path: str | Path) -> Iterator[None]:
+    """What a state that lacks something leads to, as a ResumeError."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        what = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise ResumeError(f"{path} is whole, but not what a run of this version leaves ({what})") from error
 
 
 def _plain(values: dict) -> dict:

@@ -37,7 +37,8 @@ from timing import Way, in_turn, quartiles, shares, speed_up  # noqa: E402
 from utilisation import TERA, peak_flops, step_flops, utilisation  # noqa: E402
 
 from videoformer_edu.cost import count_macs  # noqa: E402
-from videoformer_edu.cost.memory import CLIPS, peak_bytes, storage_bytes, tensors_in  # noqa: E402
+from videoformer_edu.cost.memory import CLASSIFIERS, peak_bytes, storage_bytes, tensors_in  # noqa: E402
+from videoformer_edu.models.registry import BUILDERS  # noqa: E402
 from videoformer_edu.pretrained import build  # noqa: E402
 from videoformer_edu.training.distributed import World  # noqa: E402
 from videoformer_edu.training.recipe import PRECISIONS, Recipe  # noqa: E402
@@ -62,7 +63,7 @@ class Case:
 
     @property
     def clip(self) -> tuple[int, ...]:
-        return CLIPS[self.model]  # (c, t, h, w)
+        return BUILDERS[self.model].clip  # (c, t, h, w)
 
     def macs(self) -> int:
         """Multiply-adds of the forward pass of one clip."""
@@ -237,7 +238,7 @@ def compare(measured: Sequence[Measured]) -> list[Row]:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--model", nargs="+", choices=CLIPS, metavar="NAME",
+    parser.add_argument("--model", nargs="+", choices=CLASSIFIERS, metavar="NAME",
                         help="builders; the base models on a GPU, else those of the lessons")
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, help="bf16 on a GPU, else fp32")
     parser.add_argument("--compile", choices=SWITCH, help="both on a GPU, else off")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 
-from videoformer_edu.pretrained.build import BUILDERS
+from videoformer_edu.models.registry import BUILDERS
 from videoformer_edu.training.recipe import Recipe
 
 VIEWS = ("whole", "first_frame", "one_frame")

@@ -10,7 +10,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from videoformer_edu import models
 from videoformer_edu.cost import timesformer_cost, vivit_cost
 from videoformer_edu.cost.memory import (
-    CLIPS,
     line,
     loss,
     main,
@@ -23,6 +22,7 @@ from videoformer_edu.cost.memory import (
 )
 from videoformer_edu.models import timesformer_motion, vivit_motion
 from videoformer_edu.models.blocks import checkpoint_blocks
+from videoformer_edu.models.registry import BUILDERS
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.step import Run
 
@@ -31,7 +31,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def examples(batch, name="timesformer_motion"):
-    return torch.randn(batch, *CLIPS[name]), torch.arange(batch) % 8
+    return torch.randn(batch, *BUILDERS[name].clip), torch.arange(batch) % 8
 
 
 def test_an_mlp_keeps_what_its_backward_pass_needs():
@@ -151,7 +151,7 @@ def test_on_shapes_nothing_has_a_number():
     with on_shapes(timesformer_motion) as model:
         assert sum(p.numel() for p in model.parameters()) == 123_464
         with pytest.raises(Exception, match="_local_scalar_dense"):
-            model(torch.zeros(1, *CLIPS["timesformer_motion"])).sum().item()
+            model(torch.zeros(1, *BUILDERS["timesformer_motion"].clip)).sum().item()
 
 
 def test_the_command_prints_one_row_for_each_model(capsys):

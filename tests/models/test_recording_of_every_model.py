@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from videoformer_edu.attention import record_attention
+from videoformer_edu.models.registry import BUILDERS
 from videoformer_edu.models.vivit import VARIANTS
-from videoformer_edu.pretrained.build import BUILDERS, build
+from videoformer_edu.pretrained.build import build
 
 CNNS = ("c3d_motion", "r2plus1d_motion", "slowfast_motion", "unordered_motion")
 VIDEO = [(name, {}) for name in sorted(BUILDERS) if name.endswith("_motion") and name not in CNNS

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from videoformer_edu.data.motion import motion_batch, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion, unordered_motion, vivit_motion
 from videoformer_edu.training.__main__ import main
-from videoformer_edu.training.command import CLIPS
+from videoformer_edu.training.command import MODELS
 from videoformer_edu.training.distributed import Rows, World, gradients_summed, spread_like, whole
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.step import Run
@@ -259,7 +259,7 @@ VARIANTS += [(vivit_motion, {"variant": name}) for name in (
 
 @pytest.mark.parametrize(("builder", "options"), [
     *((getattr(__import__("videoformer_edu.models", fromlist=[name]), name), {})
-      for name in sorted(CLIPS) if name.endswith("_motion")), *VARIANTS],
+      for name in MODELS if name.endswith("_motion")), *VARIANTS],
     ids=lambda value: getattr(value, "__name__", None) or "-".join(value.values()))
 def test_a_step_uses_every_parameter(builder, options):
     model = builder(**options).train()

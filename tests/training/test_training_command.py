@@ -14,11 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from videoformer_edu.data.motion import TASKS, TEST_SEED, batch_seed, motion_batch, normalise
-from videoformer_edu.pretrained.build import BUILDERS, build
+from videoformer_edu.models.registry import BUILDERS
+from videoformer_edu.pretrained.build import build
 from videoformer_edu.training import plan
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.checkpoint import checkpoints, load
-from videoformer_edu.training.command import CLIPS, HELP, in_options, parser
+from videoformer_edu.training.command import HELP, MODELS, in_options, parser
 from videoformer_edu.training.data import EPOCH, find_data
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.evaluate import evaluate
@@ -237,14 +238,14 @@ def test_help_names_everything_in_groups(capsys):
     assert stopped.value.code == 0
     said = capsys.readouterr().out
     groups = ["model:", "data:", "length:", "recipe:", "machine:", "checkpoints and results:"]
-    for name in [*groups, *CLIPS, *TASKS, *(f"--{name.replace('_', '-')}" for name in HELP)]:
+    for name in [*groups, *MODELS, *TASKS, *(f"--{name.replace('_', '-')}" for name in HELP)]:
         assert name in said
     assert "6400 count as one" in re.sub(r"\s+", " ", said)
 
 
 def test_every_model_that_takes_clips_can_be_named():
-    assert set(CLIPS) <= set(BUILDERS)
-    left_out = set(BUILDERS) - set(CLIPS)
+    assert set(MODELS) <= set(BUILDERS)
+    left_out = set(BUILDERS) - set(MODELS)
     assert all(name.startswith("vit_") or "pretraining" in name for name in left_out)
 
 

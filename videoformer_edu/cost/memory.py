@@ -27,11 +27,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from videoformer_edu import models
-from videoformer_edu.cost.published import TABLE
 from videoformer_edu.models.blocks import checkpoint_blocks
+from videoformer_edu.models.registry import BUILDERS
 
-# The builders of classifiers -> the clip (c, t, h, w) they are published for; of several, the table's first.
-CLIPS = {row.build.__name__: row.clip for row in reversed(TABLE) if "pretraining" not in row.build.__name__}
+CLASSIFIERS = [name for name, entry in BUILDERS.items() if entry.task != "pretraining"]
 MIB = 2**20
 Batch = tuple[Tensor, Tensor]
 
@@ -158,15 +157,15 @@ class Memory(NamedTuple):
 def memory(name: str, *, batch: int = 1, checkpointing: bool = False, **changes) -> Memory:
     """What a step of the model `name` needs for a batch of clips of its published size; `changes` go to its builder.
 
-    Raises ValueError for a name that has no published clip.
+    Raises ValueError for a name that is no classifier's.
     """
-    if name not in CLIPS:
-        raise ValueError(f"{name!r} has no published clip; choose one of {', '.join(CLIPS)}")
+    if name not in CLASSIFIERS:
+        raise ValueError(f"{name!r} is no classifier; choose one of {', '.join(CLASSIFIERS)}")
     with on_shapes(lambda: getattr(models, name)(**changes)) as model:
         model.train()
         if checkpointing:
             checkpoint_blocks(model)
-        examples = torch.empty(batch, *CLIPS[name]), torch.zeros(batch, dtype=torch.long)
+        examples = torch.empty(batch, *BUILDERS[name].clip), torch.zeros(batch, dtype=torch.long)
         saved = saved_bytes(model, examples)
         return Memory(saved, peak_bytes(lambda: loss(model, examples).backward()))
 
@@ -178,7 +177,7 @@ HEADER = ("| model | clips | kept for backward, MiB | with checkpointing | less 
 def line(name: str, batch: int) -> str:
     """One row of the table, in Markdown."""
     plain, spared = memory(name, batch=batch), memory(name, batch=batch, checkpointing=True)
-    cells = [name, " x ".join(map(str, (batch, *CLIPS[name][1:])))]
+    cells = [name, " x ".join(map(str, (batch, *BUILDERS[name].clip[1:])))]
     for before, after in zip(plain, spared, strict=True):
         cells += [f"{before / MIB:,.1f}", f"{after / MIB:,.1f}", f"{before / after:.1f} x"]
     return f"| {' | '.join(cells)} |"
@@ -189,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "What a training step in fp32 keeps for its backward pass, and the most it holds at once (parameters' "
         "gradients included; parameters and optimiser not), with and without activation checkpointing."))
     parser.add_argument("--model", nargs="+", default=["timesformer_motion", "vivit_motion", "timesformer_base",
-                                                       "vivit_base"], metavar="NAME", choices=CLIPS)
+                                                       "vivit_base"], metavar="NAME", choices=CLASSIFIERS)
     parser.add_argument("--batch", type=int, default=8, help="clips in a step (default 8)")
     asked = parser.parse_args(argv)
     print(HEADER)

@@ -1,11 +1,19 @@
 """The scale of pixel values: bytes 0 ... 255, unit range 0 ... 1, and the normalised floats that models take."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from videoformer_edu.data.arguments import check_clips
+
+
+class Pixels(NamedTuple):
+    """How the pixels of a model are normalised: `normalise(clips, *pixels)`; one number per channel, for 0 ... 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 def unit_range(clips: Tensor) -> Tensor:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from difflib import get_close_matches
-
 from torch import nn
 
-from videoformer_edu import models
-
-# What models/ exports in small letters and can be called without an argument builds a model.
-BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    name: getattr(models, name) for name in models.__all__
-    if name.islower() and all(p.kind is p.VAR_KEYWORD or p.default is not p.empty
-                              for p in inspect.signature(getattr(models, name)).parameters.values())
-}
+from videoformer_edu.models.registry import builder
 
 
 def build(name: str, *, pretrained=None, new_head: bool = False, **changes) -> nn.Module:
@@ -25,10 +14,7 @@ def build(name: str, *, pretrained=None, new_head: bool = False, **changes) -> n
     changes: for the builder, such as classes=174 or frames=16; new_head keeps the fresh classifier.
     Raises ValueError for an unknown name, CheckpointError for weights that do not fit.
     """
-    if name not in BUILDERS:
-        close = get_close_matches(name, BUILDERS, n=3) or sorted(BUILDERS)
-        raise ValueError(f"there is no builder {name!r}; did you mean {', '.join(close)}?")
-    model = BUILDERS[name](**changes)
+    model = builder(name).build(**changes)
     if pretrained is not None:
         from videoformer_edu.pretrained.load import load_pretrained
 

@@ -10,14 +10,13 @@ from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from pathlib import Path
 
-from videoformer_edu.cost.published import TABLE
 from videoformer_edu.data.motion import TASKS
+from videoformer_edu.models.registry import BUILDERS
 from videoformer_edu.training.data import EPOCH, SUBSET
 from videoformer_edu.training.recipe import PRECISIONS, SCHEDULES, Recipe
 
-# What takes a clip and answers with classes, with the clip (c, t, h, w) of its paper; pictures and pretraining do not.
-CLIPS = {row.build.__name__: row.clip for row in reversed(TABLE)
-         if len(row.clip) == 4 and "pretraining" not in row.build.__name__}
+# What takes a clip and answers with classes; pictures and pretraining do not.
+MODELS = sorted(name for name, entry in BUILDERS.items() if entry.task == "video")
 AREA = 0.35  # the least share of a frame in a random crop
 
 HELP = {
@@ -60,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 docs/training.md has more: several machines, what a checkpoint holds, what to do when memory runs out.""")
     model = top.add_argument_group("model")
     model.add_argument("--model", default="timesformer_motion", metavar="NAME",
-                       help=f"default %(default)s; one of {', '.join(sorted(CLIPS))}")
+                       help=f"default %(default)s; one of {', '.join(MODELS)}")
     model.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", dest="settings",
                        help="options of the model, such as depth=3 attention=joint drop_path=0.1")
     model.add_argument("--pretrained", metavar="WHERE",
@@ -130,8 +129,8 @@ def _add_field(group, field: Field) -> None:
 
 def check_options(top: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """What argparse itself does not see; leaves through `top.error`."""
-    if options.model not in CLIPS:
-        close = get_close_matches(options.model, CLIPS, n=3) or sorted(CLIPS)
+    if options.model not in MODELS:
+        close = get_close_matches(options.model, MODELS, n=3) or MODELS
         top.error(f"--model: there is no model {options.model!r} that takes clips and answers with classes; did you "
                   f"mean {', '.join(close)}?")
     for name, least in (("steps", 1), ("frames", 1), ("size", 1), ("workers", 0), ("every", 1), ("threads", 1)):

@@ -11,8 +11,9 @@ from dataclasses import fields, replace
 import torch
 from torch import nn
 
-from videoformer_edu.pretrained.build import BUILDERS, build
-from videoformer_edu.training.command import CLIPS, HELP
+from videoformer_edu.models.registry import BUILDERS
+from videoformer_edu.pretrained.build import build
+from videoformer_edu.training.command import HELP
 from videoformer_edu.training.data import TrainingData, find_data
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.recipe import Recipe
@@ -24,7 +25,7 @@ KINDS = {"int": (int, "a whole number"), "float": (int | float, "a number"), "bo
 
 def make_plan(options: argparse.Namespace, world: World) -> tuple[Recipe, TrainingData, tuple[int, ...]]:
     """-> recipe, data, and the shape `(c, t, h, w)` of a clip. Raises ValueError for what cannot work."""
-    c, frames, size, _ = CLIPS[options.model]
+    c, frames, size, _ = BUILDERS[options.model].clip
     frames, size = options.frames or frames, options.size or size
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe) if field.name in HELP},
                     **({} if options.steps is None else {"steps": options.steps}))
@@ -54,7 +55,7 @@ def make_model(options: argparse.Namespace, classes: int, shape: tuple[int, ...]
     """
     changes = {"classes": classes, **options.settings}
     with torch.device("meta"):
-        known = inspect.signature(type(BUILDERS[options.model]())).parameters
+        known = inspect.signature(type(BUILDERS[options.model].build())).parameters
     if unknown := sorted(set(options.settings) - set(known)):
         raise ValueError(f"--set: {options.model} has no {', '.join(unknown)}, it has {', '.join(known)}")
     for name, value in options.settings.items():

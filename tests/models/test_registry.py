@@ -1,0 +1,71 @@
+"""Every builder stands in the registry, with the clip and the pixels that its weights were made for."""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from videoformer_edu import models
+from videoformer_edu.data import motion
+from videoformer_edu.data.pixels import normalise
+from videoformer_edu.models import tube_mask
+from videoformer_edu.models.registry import BUILDERS, builder
+
+
+def builders() -> set[str]:
+    """Functions of `models` that say they return a model."""
+    functions = {name: getattr(models, name) for name in models.__all__ if inspect.isfunction(getattr(models, name))}
+    returned = {name: f.__globals__.get(inspect.signature(f).return_annotation) for name, f in functions.items()}
+    return {name for name, model in returned.items() if inspect.isclass(model) and issubclass(model, nn.Module)}
+
+
+def test_all_builders_and_nothing_else():
+    assert {"vit_digits", "timesformer_hr", "vivit_motion", "videomae_pretraining_base"} <= builders()
+    assert set(BUILDERS) == builders()
+    assert all(entry.build is getattr(models, name) for name, entry in BUILDERS.items())
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_it_builds_and_takes_its_clip(name):
+    entry = BUILDERS[name]
+    with torch.device("meta"):
+        model, clip = entry.build().eval(), torch.empty(1, *entry.clip)
+    assert len(entry.clip) == (3 if entry.task == "image" else 4)
+    if entry.task == "pretraining":
+        mask = tube_mask(model.encoder.grid, 0.9)
+        pixels = entry.clip[0] * torch.tensor(model.tubelet).prod()
+        assert model(clip, mask).shape == (1, mask.sum(), pixels)
+    else:
+        assert entry.task in ("image", "video")
+        assert model(clip).shape == (1, model.head.out_features)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_pixels_are_one_number_per_channel_and_the_course_has_its_own(name):
+    entry = BUILDERS[name]
+    assert len(entry.pixels.mean) == len(entry.pixels.std) == entry.clip[0]
+    grey = torch.full((entry.clip[0], 1, 1, 2), 128, dtype=torch.uint8)
+    own = torch.equal(normalise(grey, *entry.pixels), motion.normalise(grey))
+    assert own == (name.endswith("_motion") or name == "vit_digits")
+
+
+def published(*names: str) -> dict[str, tuple[float, float, float]]:
+    """Black pixels, as the models get them."""
+    black = torch.zeros(3, 1, 1, 1, dtype=torch.uint8)
+    return {name: tuple(normalise(black, *builder(name).pixels).flatten().tolist()) for name in names}
+
+
+def test_published_pixels():
+    for values in published("vivit_base", "vivit_large", "vit_base_patch16_224").values():
+        assert values == (-1, -1, -1)
+    for values in published("timesformer_base", "mvit_v2_s", "slowfast_r50_8x8").values():
+        assert values == pytest.approx((-2, -2, -2))
+    for values in published("videomae_base", "video_swin_tiny").values():
+        assert values == pytest.approx((-2.1179, -2.0357, -1.8044), abs=1e-4)
+    assert published("c3d")["c3d"] == pytest.approx((-104, -117, -128))
+
+
+def test_an_unknown_name_is_told_its_neighbours():
+    with pytest.raises(ValueError, match="there is no builder 'timesformer_bas'; did you mean timesformer_base"):
+        builder("timesformer_bas")

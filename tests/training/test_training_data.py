@@ -1,6 +1,7 @@
 """Real videos by the name of their folder or list: batches for a run, and what is held out."""
 
 import csv
+import re
 import shutil
 
 import pytest
@@ -108,6 +109,10 @@ def test_a_broken_video_is_one_line_or_skipped(videos, tmp_path, capsys, monkeyp
     with pytest.warns(BrokenVideosWarning, match=r"1 of 20 videos are broken \(5.0%\): .*1.mp4.*; they were skipped"):
         assert main([*line, "--skip-broken"]) == 0
     assert "step     10 / 10" in capsys.readouterr().out
+    (train / "notes.txt").write_text("mine")
+    assert main([*line[:-2], "--steps", "4", "--skip-broken"]) == 0, "of an epoch of 5 steps, which would tell, too"
+    said = capsys.readouterr().out
+    assert "10 clips held out; passed over: " in said and "1.mp4" in re.search("skipped 1 broken videos: (.*)", said)[1]
     (train / "b" / "7.mp4").write_bytes(b"")
     assert main([*line, "--skip-broken"]) == 1
     said = capsys.readouterr().err
@@ -140,8 +145,8 @@ def test_data_that_cannot_teach_or_tell_is_refused(videos, tmp_path, capsys, mon
     said = refused(["--data", str(videos), "--batch", "40"], capsys)
     assert "there are 12 videos to train on, fewer than one batch of 40; ask for a smaller --batch" in said
     shutil.copytree(videos / "left", tmp_path / "one" / "left")
-    said = refused(["--data", str(tmp_path / "one"), "--batch", "2"], capsys)
-    assert "there is one class only, 'left', and nothing to tell it from" in said
+    assert main(["--data", str(tmp_path / "one"), "--batch", "2", "--device", "cpu"]) == 1
+    assert "error: all 4 videos are of one class (left)" in capsys.readouterr().err
     (tmp_path / "link").symlink_to(videos)
     said = refused(["--data", str(videos), "--batch", "2", "--held-out", str(tmp_path / "link")], capsys)
     assert "--held-out is --data" in said

@@ -118,6 +118,9 @@ def train(top: argparse.ArgumentParser, options: argparse.Namespace, world: Worl
                 raise
             failures.append(str(error))  # the last checkpoint failed; what it was to hold is not lost with it
             model, history = run.result, run.history
+        if broken := {path: why for part in world.gather(dict(data.broken)) for path, why in part.items()}:
+            say(f"skipped {len(broken)} broken videos: {'; '.join(list(broken.values())[:3])}"
+                + (f"; and {len(broken) - 3} more" if len(broken) > 3 else ""))
         about["recipe"] = recipe.to_dict()
         failures += keep_results(options, model, history, about, world, say)
     if options.evaluate:

@@ -4,8 +4,8 @@
     fit(model, data.source, recipe)                     # source(start): the batches of steps start, start + 1, ...
 
 The batch of a step depends on the seed and the step alone, so a run that was stopped can go on, and several processes
-agree on it without a word. Of videos each decodes its own rows only (`Rows`). Generated clips are drawn from one
-generator and cost little: every process draws the whole batch.
+agree on it. Of videos each process decodes its local rows only (`Rows`). Generated clips are drawn from one generator
+and cost little: every process draws the whole batch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -36,7 +36,8 @@ class TrainingData:
 
     source(start): the batches of steps start, start + 1, ..., as `loop.fit` takes them. held_out(rank, size, at_once):
     the rows rank, rank + size, ... of what is kept for evaluation, `at_once` in a batch. digest: of the paths and
-    labels to train on; empty for generated clips, which the name and the seed determine.
+    labels to train on; empty for generated clips, which the name and the seed determine. passed_over: files that are
+    no videos of a class; broken: path -> reason of the videos skipped so far, by this process.
     """
 
     name: str
@@ -47,10 +48,13 @@ class TrainingData:
     held_out: Callable[[int, int, int], Iterable[tuple[Tensor, Tensor]]]
     held_out_clips: int
     digest: str = ""
+    passed_over: str = ""
+    broken: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        passed_over = f"; passed over: {self.passed_over}" if self.passed_over else ""
         return (f"{self.name}: {len(self.classes)} classes, {self.clips} clips and {self.epoch} steps an epoch, "
-                f"{self.held_out_clips} clips held out")
+                f"{self.held_out_clips} clips held out{passed_over}")
 
 
 def find_data(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
@@ -94,7 +98,7 @@ def find_data(name: str, recipe: Recipe, *, frames: int, size: int, held_out: st
                        workers=workers, pin_memory=pin_memory)
 
     return TrainingData(name, tuple(train.classes), len(train), steps_per_epoch(len(train), recipe.batch), source,
-                        evaluated, len(kept), digest(train))
+                        evaluated, len(kept), digest(train), train.passed_over, train.broken)
 
 
 def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) -> TrainingData:
@@ -142,9 +146,6 @@ def _videos(name: str, held_out: str | Path | None, settings: dict):
 
 def _check(train, kept, batch: int) -> None:
     """Raise ValueError for videos from which nothing can be learnt, or whose evaluation would mean nothing."""
-    if len(train.classes) < 2:
-        raise ValueError(f"there is one class only, {train.classes[0]!r}, and nothing to tell it from; give a folder "
-                         "or a list of two classes at least")
     if len(train) < batch:
         raise ValueError(f"there are {len(train)} videos to train on, fewer than one batch of {batch}; ask for a "
                          "smaller --batch")

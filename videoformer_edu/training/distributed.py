@@ -24,7 +24,7 @@ from videoformer_edu.models.blocks import blocks_of
 
 
 class Rows(NamedTuple):
-    """One process's rows of a global batch of `total` rows, from a source that spares it the others: `World.rows`."""
+    """The local rows of one process, `World.rows` of a global batch of `total`, where the source loads no others."""
 
     inputs: Tensor
     targets: Tensor

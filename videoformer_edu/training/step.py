@@ -56,8 +56,8 @@ class Run:
     def step(self, batch: Batch) -> float:
         """One step on a global batch, of which each process takes its rows; -> the loss, before the step.
 
-        A process that has no other rows than its own passes them as `Rows`. Raises what `training.faults` describes;
-        the weights then are those of the step before.
+        A source that loads local rows only yields them as `Rows`. Raises what `training.faults` describes; the weights
+        are then those of the step before.
         """
         number, rate = self.done + 1, self.optimiser.param_groups[-1]["lr"]
         inputs, targets, total = faults.check_batch(batch, self.recipe, number, self.world)

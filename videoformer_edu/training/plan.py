@@ -18,7 +18,7 @@ from videoformer_edu.training.data import TrainingData, find_data
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.recipe import Recipe
 
-SMALL = 1_000_000  # parameters; a model with fewer gains a tenth from a second thread, and loses tenfold on a busy CPU
+SMALL = 1_000_000  # parameters; below, a second thread gains 1.2 times at best, and loses ten times on busy cores
 KINDS = {"int": (int, "a whole number"), "float": (int | float, "a number"), "bool": (bool, "True or False"),
          "str": (str, "a word")}
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from experiments.material import HELD_OUT, REPORT_SEED
 from videoformer_edu.attention.recording import record_attention
-from videoformer_edu.data.motion import motion_batch, normalise
+from videoformer_edu.data.motion import motion_batch
 from videoformer_edu.data.motion.images import digit_images
 from videoformer_edu.data.motion.rendering import SPRITE_WIDTH, coverage
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 
 
 def on_digit(looks: Tensor, covered: Tensor) -> dict[str, list[float] | float]:
@@ -70,7 +71,7 @@ def digit_places(kind: str, count: int, grid: tuple[int, int]) -> tuple[Tensor, 
         pixels, position = drawn.clips, drawn.position
         width = torch.full(position.shape[:2], 0.9 * SPRITE_WIDTH)
     covered = coverage(position[:count], width[:count], grid, pixels.shape[-1], torus=kind != "digits")
-    return normalise(pixels[:count]), covered
+    return normalise(pixels[:count], MOTION_PIXELS), covered
 
 
 @torch.inference_mode()

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from experiments.experiment import Material
-from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
+from videoformer_edu.data.motion import batch_seed, motion_batch
 from videoformer_edu.data.motion.images import digit_images
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.training.recipe import Recipe
 
 VALIDATION_SEED = 54321  # settings are chosen on these examples, drawn from the training material
@@ -29,7 +30,7 @@ Batch = tuple[Tensor, Tensor]
 def draw(material: Material, count: int, *, seed: int, split: str) -> Batch:
     """Labelled model inputs: `(count, 3, h, w)` or `(count, 3, t, h, w)`, normalised, and labels `(count,)`."""
     pixels, labels = drawn(material, count, seed=seed, split=split)
-    return viewed(normalise(pixels), material.view, seed), labels
+    return viewed(normalise(pixels, MOTION_PIXELS), material.view, seed), labels
 
 
 def drawn(material: Material, count: int, *, seed: int, split: str) -> Batch:
@@ -69,7 +70,7 @@ class Steps(Dataset):
             return draw(self.material, batch, seed=seed, split="train")
         pixels, labels = self.pool
         chosen = pick(len(labels), step * batch, batch, self.seed)
-        return viewed(normalise(pixels[chosen]), self.material.view, seed), labels[chosen]
+        return viewed(normalise(pixels[chosen], MOTION_PIXELS), self.material.view, seed), labels[chosen]
 
 
 def clip_pool(material: Material, count: int, seed: int, chunk: int = 50) -> Batch:

@@ -157,20 +157,22 @@ print(f"the median of all changes: {sorted(change)[t // 2]:.1f}")
 # %%
 import torch
 
-from videoformer_edu.data.video.clips import MEAN, STD, resize_crop, to_model_input
+from videoformer_edu.data.pixels import Pixels
+from videoformer_edu.data.video.clips import resize_crop, to_model_input
 
+pixels = Pixels(mean=(0.45,) * 3, std=(0.225,) * 3)   # of red, green and blue, as TimeSformer was trained
 clip = film[sample_indices(len(film), 8)]             # (t, h, w, c) uint8: 8 frames, evenly spaced
 square = resize_crop(clip, 224)                       # (t, 224, 224, c) uint8: the middle, scaled
-video = (square / 255 - MEAN[0]) / STD[0]             # floats around zero
+video = (square / 255 - 0.45) / 0.225                 # floats around zero
 video = rearrange(video, "t h w c -> c t h w")        # colour first, then time
 
-assert torch.allclose(video, to_model_input(square), atol=1e-6)
+assert torch.allclose(video, to_model_input(square, pixels), atol=1e-6)
 print(f"{tuple(clip.shape)} {clip.dtype}  ->  {tuple(video.shape)} {video.dtype}")
 print(f"from {video.min():.1f} to {video.max():.1f}, {video.numel():,} numbers")
 
 # %% [markdown]
-# With a batch axis in front, `(b, c, t, h, w)`, this is what every model of the course takes. `read_clip(path)` does
-# all four steps at once.
+# With a batch axis in front, `(b, c, t, h, w)`, this is what every model of the course takes. `read_clip` does all
+# four steps at once.
 #
 # **Where this breaks.** `reshape` reaches the same *shape* and moves no axis. PyTorch raises no error. Only the
 # picture tells: here is what the model would get as its first frame, either way.

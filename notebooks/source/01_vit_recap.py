@@ -23,8 +23,8 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from videoformer_edu.data.motion import normalise
 from videoformer_edu.data.motion.images import digit_images
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.figures.show import show
 from videoformer_edu.figures.source import show_source
 from videoformer_edu.figures.tokens import image_in_patches, token_strip
@@ -88,7 +88,7 @@ show(token_strip(both, [f"{i}" for i in range(24, 40)] * 2),
 
 # %%
 convolution = nn.Conv2d(3, 64, kernel_size=4, stride=4)
-x = normalise(image)  # float, about zero mean
+x = normalise(image, MOTION_PIXELS)  # float, about zero mean
 
 by_convolution = convolution(x[None])  # (1, d, h, w)
 by_convolution = rearrange(by_convolution, "1 d h w -> (h w) d")  # (n, d)
@@ -131,7 +131,7 @@ model = load_small("vit_digits")  # patches of 4 x 4, three blocks of four heads
 blind = copy.deepcopy(model)
 blind.space_positions.table[1:] = 0  # row 0 belongs to CLS, see section 8
 many = digit_images(256, seed=11, split="test")
-inputs, digits = normalise(many.images), many.digit
+inputs, digits = normalise(many.images, MOTION_PIXELS), many.digit
 pieces = rearrange(inputs, "b c (h p) (w q) -> b (h w) c p q", p=4, q=4)
 pieces = torch.stack([x[torch.randperm(64)] for x in pieces])  # another order for each picture
 shuffled = rearrange(pieces, "b (h w) c p q -> b c (h p) (w q)", h=8)
@@ -492,7 +492,7 @@ assert torch.allclose(by_map, first.attention(normed), atol=1e-5)
 
 # %%
 with record_attention(model) as maps_of_gallery:
-    answers = model(normalise(gallery.images)).argmax(-1)
+    answers = model(normalise(gallery.images, MOTION_PIXELS)).argmax(-1)
 shown = [0, 1, 2, 4, 13, 15, 16, 20]
 looks = maps_of_gallery["blocks.2.attention"].cls_looks().mean(1)[shown, 0]  # (8, h, w)
 show(attention_on_frames(on_page[shown], looks, names=[f"says {a}" for a in answers[shown].tolist()]),
@@ -623,7 +623,7 @@ for name, net, rate in (("CNN", cnn, 2e-3), ("ViT", build_small("vit_digits"), 1
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate)
     with torch.enable_grad():
         for chosen in torch.randint(512, (200, 32)):  # 200 steps
-            loss = F.cross_entropy(net(normalise(few.images[chosen])), few.digit[chosen])
+            loss = F.cross_entropy(net(normalise(few.images[chosen], MOTION_PIXELS)), few.digit[chosen])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -641,7 +641,7 @@ assert right["CNN"] > 0.5 and right["ViT"] < 1 / 3
 # %%
 for size in (32, 64):
     other = digit_images(256, seed=11, split="test", size=size)
-    correct = (model(normalise(other.images)).argmax(-1) == other.digit).float().mean().item()
+    correct = (model(normalise(other.images, MOTION_PIXELS)).argmax(-1) == other.digit).float().mean().item()
     print(f"{size} x {size} pixels: right in more than 70 %: {correct > 0.7}")
     assert correct > 0.8 if size == 32 else correct < 0.6
 

@@ -23,7 +23,8 @@ from torch import nn
 
 from videoformer_edu.attention import SpatialAttention, TemporalAttention, dense_attention, record_attention
 from videoformer_edu.attention.patterns import Full, Spatial, Temporal
-from videoformer_edu.data.motion import DIRECTIONS, motion_batch, motion_test_set, normalise
+from videoformer_edu.data.motion import DIRECTIONS, motion_batch, motion_test_set
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.figures import show
 from videoformer_edu.figures.source import show_source
 from videoformer_edu.models import DividedSpaceTimeBlock, TimeSformer, ViT, timesformer_motion
@@ -189,7 +190,7 @@ def memorise(model, steps=40):
     batch = motion_batch(16, seed=3)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for _ in range(steps):
-        loss = F.cross_entropy(model(normalise(batch.clips)), batch.direction)
+        loss = F.cross_entropy(model(normalise(batch.clips, MOTION_PIXELS)), batch.direction)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -341,7 +342,7 @@ from videoformer_edu.pretrained.small import load_small, small_results
 from videoformer_edu.training.evaluate import confusion
 
 test = motion_test_set()
-direction, clips = test.direction[:512], normalise(test.clips[:512])  # (b,), (b, c, t, h, w)
+direction, clips = test.direction[:512], normalise(test.clips[:512], MOTION_PIXELS)  # (b,), (b, c, t, h, w)
 models = {kind: load_small(f"timesformer_motion_{kind}") for kind in ("space_only", "joint", "divided")}
 with torch.no_grad():
     answers = {kind: model(clips).argmax(1) for kind, model in models.items()}

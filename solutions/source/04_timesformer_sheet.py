@@ -271,18 +271,19 @@ else:
 # handwritten digit moves; no single frame gives that away. Its two blocks are replaced by yours.
 
 # %%
-from videoformer_edu.data.motion import motion_test_set, normalise
+from videoformer_edu.data.motion import motion_test_set
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.pretrained.small import load_small
 
 if ex3.solved:
     test = motion_test_set(64)
     model = load_small("timesformer_motion_divided")
     with torch.no_grad():
-        tokens, grid = model.embed(normalise(test.clips))
+        tokens, grid = model.embed(normalise(test.clips, MOTION_PIXELS))
         for block in model.blocks:
             tokens = divided_block(tokens, block.state_dict(), grid.t, 4)
         answers = model.head(model.norm(tokens[:, 0])).argmax(dim=1)
-        same = (answers == model(normalise(test.clips)).argmax(dim=1)).all().item()
+        same = (answers == model(normalise(test.clips, MOTION_PIXELS)).argmax(dim=1)).all().item()
     right = (answers == test.direction).float().mean().item()
     print("your blocks and the model's name the same directions:", same)
     print("right on more than 70 % of 64 clips:", right > 0.7, "(chance: 12.5 %)")

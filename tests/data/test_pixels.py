@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from videoformer_edu.data import motion
-from videoformer_edu.data.pixels import normalise, unit_range
+from videoformer_edu.data.pixels import MOTION_PIXELS, Pixels, normalise, unit_range
 from videoformer_edu.data.video import clips
 
 BYTES = torch.arange(2 * 3 * 4 * 5 * 7).remainder(256).to(torch.uint8).view(2, 3, 4, 5, 7)  # b c t h w
-MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.4, 0.2)
+MEAN, STD = PIXELS = Pixels((0.1, 0.2, 0.3), (0.5, 0.4, 0.2))
 
 
 def test_bytes_become_floats_in_0_to_1():
@@ -32,7 +31,7 @@ def test_each_channel_has_its_own_mean_and_std(shape):
     expected = (given.numpy() / 255 - mean) / std
     before = given.clone()
     for pixels in (given, unit_range(given)):
-        out = normalise(pixels, MEAN, STD)
+        out = normalise(pixels, PIXELS)
         assert out.dtype == torch.float32 and out.shape[channel] == 3
         np.testing.assert_allclose(out.numpy(), expected, atol=1e-5)
     assert torch.equal(given, before)
@@ -41,25 +40,27 @@ def test_each_channel_has_its_own_mean_and_std(shape):
 def test_floats_are_not_changed_in_place():
     unit = torch.rand(3, 4, 5, 7)
     before = unit.clone()
-    normalise(unit, MEAN, STD)
+    normalise(unit, PIXELS)
     assert torch.equal(unit, before)
 
 
 @pytest.mark.parametrize("shape", [(7,), (2, 3, 5, 4), (2, 3, 4, 5, 7)])
-def test_one_number_serves_any_shape(shape):
+def test_where_the_channels_do_not_differ_any_shape_will_do(shape):
     unit = torch.rand(shape, dtype=torch.float64)
-    torch.testing.assert_close(normalise(unit, 0.35, 0.25), (unit - 0.35) / 0.25)
+    torch.testing.assert_close(normalise(unit, MOTION_PIXELS), (unit - 0.35) / 0.25)
+    torch.testing.assert_close(normalise(unit, Pixels((0.1,), (0.2,))), (unit - 0.1) / 0.2)
 
 
-def test_one_number_beside_one_for_each_channel():
+@pytest.mark.parametrize("pixels", [Pixels(MEAN, (0.5,) * 3), Pixels((0.5,) * 3, STD)])
+def test_one_of_the_two_may_be_the_same_for_all_channels(pixels):
     unit = torch.rand(2, 3, 4, 5, 7)
-    torch.testing.assert_close(normalise(unit, MEAN, 0.5), normalise(unit, MEAN, (0.5, 0.5, 0.5)))
+    mean, std = (torch.tensor(numbers).view(3, 1, 1, 1) for numbers in pixels)
+    torch.testing.assert_close(normalise(unit, pixels), (unit - mean) / std)
 
 
-def test_the_other_two_normalisations_are_this_one():
-    torch.testing.assert_close(motion.normalise(BYTES), normalise(BYTES, (0.35,) * 3, (0.25,) * 3), atol=0, rtol=0)
+def test_a_raw_clip_is_normalised_by_this_function():
     raw = BYTES[0].permute(1, 2, 3, 0)  # (t, h, w, c)
-    torch.testing.assert_close(clips.to_model_input(raw, MEAN, STD), normalise(BYTES[0], MEAN, STD), atol=0, rtol=0)
+    torch.testing.assert_close(clips.to_model_input(raw, PIXELS), normalise(BYTES[0], PIXELS), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,9 @@ def test_the_other_two_normalisations_are_this_one():
         (BYTES.transpose(1, 2), ValueError, r"clips are \(2, 4, 3, 5, 7\); .*looks like \(t, c, h, w\)"),
         (BYTES[0].permute(1, 2, 3, 0), ValueError, r"clips are \(4, 5, 7, 3\); .*looks like \(t, h, w, c\)"),
         (BYTES[0, :, 0], ValueError, r"clips are \(3, 5, 7\); expected uint8 or float \(b, c, t, h, w\) or \(c, t"),
-        (BYTES[:, :1], ValueError, "mean has 3 and std 3 numbers; expected one per channel, 1"),
+        (BYTES[:, :1], ValueError, "mean has 3 and std 3 numbers; expected one for each of the 1 channels"),
     ],
 )
 def test_bad_pixels(pixels, error, message):
     with pytest.raises(error, match=message):
-        normalise(pixels, MEAN, STD)
+        normalise(pixels, PIXELS)

@@ -5,7 +5,10 @@ import struct
 import av
 import numpy as np
 
+from videoformer_edu.data.pixels import Pixels
+
 VP9 = {"crf": "5", "b": "0", "deadline": "realtime", "cpu-used": "8"}  # options that make it fast
+PIXELS = Pixels((0.45,) * 3, (0.225,) * 3)
 KINDS = ("corrupt", "cut", "empty", "text")  # of broken files
 LEVELS = 4  # grey levels from one frame to the next: far enough to be told apart after lossy coding
 

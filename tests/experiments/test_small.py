@@ -14,7 +14,8 @@ from experiments.evaluate import accuracies, motion_probes
 from experiments.material import report_examples
 from experiments.pictures import drawn, picture_name
 from experiments.table import markdown
-from videoformer_edu.data.motion import motion_batch, normalise
+from videoformer_edu.data.motion import motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.pretrained.small import WEIGHTS, about_small, load_small, small_names, small_results
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -107,7 +108,7 @@ def test_attention_on_record_is_the_attention(name):
 def fresh():
     """Clips that no run and no report has seen."""
     drawn_clips = motion_batch(PART, seed=777, split="test")
-    return normalise(drawn_clips.clips), drawn_clips.direction
+    return normalise(drawn_clips.clips, MOTION_PIXELS), drawn_clips.direction
 
 
 def test_divided_sees_the_order_of_the_frames():

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from videoformer_edu import models
-from videoformer_edu.data import motion
-from videoformer_edu.data.pixels import normalise
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import tube_mask
 from videoformer_edu.models.registry import BUILDERS, builder
 
@@ -46,14 +45,14 @@ def test_pixels_are_one_number_per_channel_and_the_course_has_its_own(name):
     entry = BUILDERS[name]
     assert len(entry.pixels.mean) == len(entry.pixels.std) == entry.clip[0]
     grey = torch.full((entry.clip[0], 1, 1, 2), 128, dtype=torch.uint8)
-    own = torch.equal(normalise(grey, *entry.pixels), motion.normalise(grey))
+    own = torch.equal(normalise(grey, entry.pixels), normalise(grey, MOTION_PIXELS))
     assert own == (name.endswith("_motion") or name == "vit_digits")
 
 
 def published(*names: str) -> dict[str, tuple[float, float, float]]:
     """Black pixels, as the models get them."""
     black = torch.zeros(3, 1, 1, 1, dtype=torch.uint8)
-    return {name: tuple(normalise(black, *builder(name).pixels).flatten().tolist()) for name in names}
+    return {name: tuple(normalise(black, builder(name).pixels).flatten().tolist()) for name in names}
 
 
 def test_published_pixels():

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from videoformer_edu.data.motion import motion_batch, normalise
+from videoformer_edu.data.motion import motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import TimeSformer, ViT, timesformer_motion
 from videoformer_edu.positions import sincos_patches
 
@@ -118,7 +119,7 @@ def test_the_small_model_has_the_recorded_size():
 
 def test_from_scratch_what_and_where_and_when_can_all_be_seen():
     model = timesformer_motion()
-    clips = normalise(motion_batch(6, seed=0).clips)
+    clips = normalise(motion_batch(6, seed=0).clips, MOTION_PIXELS)
     what, where, when = model.patch_embed(clips)[0], model.space_positions.table[1:], model.time_positions.table
     sizes = [x.pow(2).mean().sqrt().item() for x in (what, where, when)]
     assert 0.8 < sizes[0] < 1.2 and sizes[1:] == pytest.approx([1.0, 2.0])

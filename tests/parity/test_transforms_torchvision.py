@@ -18,7 +18,7 @@ from videoformer_edu.data.augment import (
     random_boxes,
     random_resized_crop,
 )
-from videoformer_edu.data.pixels import normalise
+from videoformer_edu.data.pixels import Pixels, normalise
 from videoformer_edu.data.views import views
 
 B, C, T, H, W = 4, 3, 2, 21, 34
@@ -97,4 +97,4 @@ def test_erase():
 def test_normalise():
     clips, mean, std = torch.rand(B, C, T, H, W), [0.1, 0.2, 0.3], [0.5, 0.4, 0.2]
     expected = reference.normalize(clips.transpose(1, 2), mean, std).transpose(1, 2)
-    torch.testing.assert_close(normalise(clips, mean, std), expected)
+    torch.testing.assert_close(normalise(clips, Pixels(mean, std)), expected)

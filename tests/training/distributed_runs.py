@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
+from videoformer_edu.data.motion import batch_seed, motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion
 from videoformer_edu.training.__main__ import main as command
 from videoformer_edu.training.distributed import World, gradients_summed, spread_like, whole
@@ -62,7 +63,7 @@ def train(recipe, world, *, folder=None, until=None, model=None, spoil=False):
     def source(start):
         for step in range(start, recipe.steps):
             clips = motion_batch(recipe.batch, seed=batch_seed(recipe.seed, step))
-            inputs = normalise(clips.clips)
+            inputs = normalise(clips.clips, MOTION_PIXELS)
             if spoil and step == 2:
                 inputs[1] = float("nan")  # a row of the second process
             yield inputs, clips.direction

@@ -18,7 +18,8 @@ import warnings
 import numpy as np
 import torch
 
-from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
+from videoformer_edu.data.motion import batch_seed, motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import timesformer_motion
 from videoformer_edu.training import checkpoint, files
 from videoformer_edu.training.loop import fit
@@ -53,7 +54,7 @@ def slowed(place, name: str, before: str, seconds: float) -> None:
 def source(start: int):
     for step in range(start, RECIPE.steps):
         clips = motion_batch(RECIPE.batch, seed=batch_seed(RECIPE.seed, step))
-        yield normalise(clips.clips), clips.direction
+        yield normalise(clips.clips, MOTION_PIXELS), clips.direction
 
 
 def tiny() -> torch.nn.Module:

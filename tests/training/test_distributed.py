@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from videoformer_edu.data.motion import motion_batch, normalise
+from videoformer_edu.data.motion import motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion, unordered_motion, vivit_motion
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.command import MODELS
@@ -207,7 +208,7 @@ class Alone(World):
 
 def clips(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     batch = motion_batch(count, seed=3)
-    return normalise(batch.clips), batch.direction
+    return normalise(batch.clips, MOTION_PIXELS), batch.direction
 
 
 @pytest.mark.parametrize("parts", [1, 2])

@@ -7,7 +7,8 @@ import torch
 from small_runs import distance, images, source, tiny
 from torch import nn
 
-from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
+from videoformer_edu.data.motion import batch_seed, motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import timesformer_motion
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
@@ -18,7 +19,7 @@ def motion_source(start: int):
     step = start
     while True:
         drawn = motion_batch(4, seed=batch_seed(3, step))
-        yield normalise(drawn.clips), drawn.direction
+        yield normalise(drawn.clips, MOTION_PIXELS), drawn.direction
         step += 1
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from videoformer_edu.data.motion import batch_seed, motion_batch, normalise
+from videoformer_edu.data.motion import batch_seed, motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import c3d_motion, timesformer_motion
 from videoformer_edu.training.checkpoint import ResumeError, checkpoints, load, save
 from videoformer_edu.training.loop import fit
@@ -33,7 +34,7 @@ def train(folder, recipe, *, model=None, until=None, every=4, lines=None, **opti
     def source(start):
         for step in range(start, recipe.steps):
             clips = motion_batch(recipe.batch, seed=batch_seed(recipe.seed, step))
-            yield normalise(clips.clips), clips.direction
+            yield normalise(clips.clips, MOTION_PIXELS), clips.direction
 
     def after_step(run):
         if run.done == until:

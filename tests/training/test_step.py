@@ -9,7 +9,8 @@ from small_runs import distance, images, source, tiny
 from torch import nn
 
 from videoformer_edu.data.mixing import mix
-from videoformer_edu.data.motion import motion_batch, normalise
+from videoformer_edu.data.motion import motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import c3d_motion
 from videoformer_edu.models.blocks import blocks_of
 from videoformer_edu.training.loop import fit
@@ -82,7 +83,7 @@ def test_soft_targets_are_taken_as_they_are():
 
 
 def test_mixing_is_that_of_the_seed_and_the_step():
-    video = normalise(motion_batch(4, seed=0).clips), torch.tensor([0, 7, 3, 3])
+    video = normalise(motion_batch(4, seed=0).clips, MOTION_PIXELS), torch.tensor([0, 7, 3, 3])
     losses = {}
     for name, changes in {"plain": {}, "mixup": {"mixup": 0.8}, "cutmix": {"cutmix": 1.0}, "both": {
             "mixup": 0.8, "cutmix": 1.0}, "other seed": {"mixup": 0.8, "seed": 5}}.items():
@@ -126,7 +127,7 @@ def test_the_average_follows_by_hand_and_ends_up_in_the_model():
 def test_running_statistics_are_averaged_too():
     torch.manual_seed(1)
     model = c3d_motion()
-    clips = normalise(motion_batch(4, seed=0).clips)
+    clips = normalise(motion_batch(4, seed=0).clips, MOTION_PIXELS)
     run = Run(model, Recipe(steps=2, batch=4, ema=0.5))
     run.step((clips, torch.tensor([0, 7, 3, 3])))
     first = model.layers[0][1].running_mean.clone()
@@ -203,7 +204,7 @@ def test_a_compiled_run_keeps_the_names_and_the_numbers(monkeypatch):
         return torch._dynamo.optimize("eager")(module)
 
     monkeypatch.setattr(torch, "compile", compile_lightly)
-    models, clips = [], normalise(motion_batch(4, seed=0).clips)
+    models, clips = [], normalise(motion_batch(4, seed=0).clips, MOTION_PIXELS)
     for compiled in (False, True):
         torch.manual_seed(1)
         models.append(c3d_motion())

@@ -13,7 +13,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from videoformer_edu.data.motion import TASKS, TEST_SEED, batch_seed, motion_batch, normalise
+from videoformer_edu.data.motion import TASKS, TEST_SEED, batch_seed, motion_batch
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models.registry import BUILDERS
 from videoformer_edu.pretrained.build import build
 from videoformer_edu.training import plan
@@ -60,7 +61,7 @@ def test_one_run_from_the_command_to_its_files(tmp_path, capsys):
     torch.manual_seed(3)
     model = build("timesformer_motion", width=16, heads=2, depth=1, classes=4)
     batches = (motion_batch(2, seed=batch_seed(3, step), task="motion4") for step in range(7))
-    history = fit(model, [(normalise(batch.clips), batch.direction) for batch in batches], recipe)
+    history = fit(model, [(normalise(batch.clips, MOTION_PIXELS), batch.direction) for batch in batches], recipe)
     for name, tensor in load_file(tmp_path / "new" / "weights.safetensors").items():
         assert torch.equal(tensor, model.state_dict()[name]), name
     with open(tmp_path / "h.csv", newline="") as file:
@@ -287,7 +288,7 @@ def test_workers_change_nothing_about_generated_clips():
     assert torch.equal(torch.get_rng_state(), before), "loading draws nothing from the global generator"
     for step, (one, other) in enumerate(zip(alone, helped, strict=True), start=1):
         expected = motion_batch(3, seed=batch_seed(2, step), frames=4, size=16)
-        for x, y, z in zip(one, other, (normalise(expected.clips), expected.direction), strict=True):
+        for x, y, z in zip(one, other, (normalise(expected.clips, MOTION_PIXELS), expected.direction), strict=True):
             assert torch.equal(x, y) and torch.equal(x, z)
 
 
@@ -297,7 +298,7 @@ def test_what_is_held_out_is_shared_among_processes():
     clips = [torch.cat([x for x, _ in part]) for part in parts]
     test = motion_batch(1024, seed=TEST_SEED, split="test", frames=2, size=8, task="motion4")
     assert [len(part) for part in clips] == [342, 341, 341]
-    assert torch.equal(clips[1], normalise(test.clips)[1::3])
+    assert torch.equal(clips[1], normalise(test.clips, MOTION_PIXELS)[1::3])
 
 
 def test_evaluating_in_parts_is_evaluating_the_whole():

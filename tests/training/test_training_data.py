@@ -7,14 +7,18 @@ import shutil
 import pytest
 import torch
 
+from videoformer_edu.data.pixels import MOTION_PIXELS, Pixels
 from videoformer_edu.data.video.batches import BrokenVideosWarning
 from videoformer_edu.training.__main__ import main
+from videoformer_edu.training.command import parser
 from videoformer_edu.training.data import find_data
-from videoformer_edu.training.distributed import Rows
+from videoformer_edu.training.distributed import Rows, World
+from videoformer_edu.training.plan import make_plan
 from videoformer_edu.training.recipe import Recipe
 
 CLASSES = ("left", "right", "still")
 RECIPE = Recipe(batch=4, seed=3)
+PIXELS = Pixels((0.45,) * 3, (0.225,) * 3)
 
 
 def take(source, count: int) -> list:
@@ -22,7 +26,7 @@ def take(source, count: int) -> list:
 
 
 def test_a_folder_is_divided_and_goes_on_from_any_step(videos):
-    data = find_data(str(videos), RECIPE, frames=3, size=16)
+    data = find_data(str(videos), RECIPE, frames=3, size=16, pixels=PIXELS)
     assert data.classes == CLASSES
     assert data.clips + data.held_out_clips == 15 and data.held_out_clips == 3
     assert data.epoch == 3, "12 clips in batches of 4"
@@ -34,8 +38,22 @@ def test_a_folder_is_divided_and_goes_on_from_any_step(videos):
     assert sorted(torch.cat([rows.targets for rows in whole[:3]]).tolist()) == [0] * 4 + [1] * 4 + [2] * 4
 
 
+@pytest.mark.parametrize("name, mean, std", [("videomae_base", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+                                             ("timesformer_motion", *MOTION_PIXELS)])
+def test_videos_are_normalised_as_the_builder_expects(videos, name, mean, std):
+    options = parser().parse_args(["--model", name, "--data", str(videos), "--frames", "3", "--size", "16",
+                                  "--batch", "4", "--seed", "3"])
+    options.settings, options.least_area, options.flip = {}, 0.35, 0.0
+    _, data, _ = make_plan(options, World())
+    unit = find_data(str(videos), RECIPE, frames=3, size=16, pixels=Pixels((0,), (1,)))
+    for pairs in ((take(x.held_out(0, 1, 2), 2) for x in (data, unit)), (take(x.source(0), 1) for x in (data, unit))):
+        for (clips, *_), (plain, *_) in zip(*pairs, strict=True):
+            expected = (plain - torch.tensor(mean).view(3, 1, 1, 1)) / torch.tensor(std).view(3, 1, 1, 1)
+            torch.testing.assert_close(clips, expected, atol=1e-5, rtol=0)
+
+
 def test_one_of_several_processes_has_its_rows_alone(videos):
-    whole, *parts = (take(find_data(str(videos), RECIPE, frames=3, size=16, part=part).source(2), 2)
+    whole, *parts = (take(find_data(str(videos), RECIPE, frames=3, size=16, pixels=PIXELS, part=part).source(2), 2)
                      for part in ((0, 1), (0, 3), (1, 3), (2, 3)))
     for rank, part in enumerate(parts):
         for rows, batch in zip(part, whole, strict=True):
@@ -44,7 +62,7 @@ def test_one_of_several_processes_has_its_rows_alone(videos):
 
 
 def test_what_is_held_out_is_plain_and_comes_once(videos):
-    data = find_data(str(videos), RECIPE, frames=3, size=16, flip=1.0)
+    data = find_data(str(videos), RECIPE, frames=3, size=16, pixels=PIXELS, flip=1.0)
     for parts in (1, 2):
         labels = torch.cat([y for rank in range(parts) for _, y in data.held_out(rank, parts, 2)])
         assert sorted(labels.tolist()) == [0, 1, 2]
@@ -59,18 +77,19 @@ def test_a_list_with_a_list_to_evaluate_on(videos):
             table = csv.writer(file)
             table.writerow(["path", "label"])
             table.writerows([f"{label}/{number}.mp4", label] for label in CLASSES for number in numbers)
-    data = find_data(str(videos / "train.csv"), RECIPE, frames=3, size=16, held_out=videos / "val.csv")
+    data = find_data(str(videos / "train.csv"), RECIPE, frames=3, size=16, pixels=PIXELS, held_out=videos / "val.csv")
     assert (data.classes, data.clips, data.held_out_clips) == (CLASSES, 9, 6)
 
 
 def test_training_clips_are_cropped_and_mirrored_at_random(videos):
     plain, cropped, mirrored = (
-        take(find_data(str(videos), RECIPE, frames=3, size=16, least_area=area, flip=flip).source(0), 1)[0][0]
+        take(find_data(str(videos), RECIPE, frames=3, size=16, pixels=PIXELS, least_area=area,
+                       flip=flip).source(0), 1)[0][0]
         for area, flip in ((1.0, 0.0), (0.2, 0.0), (1.0, 1.0)))
     assert ((plain[..., -1] - plain[..., 0]).mean(dim=(1, 2, 3)) > 0.5).all(), "the right half is bright"
     assert ((mirrored[..., -1] - mirrored[..., 0]).mean(dim=(1, 2, 3)) < -0.5).all()
-    labels = take(find_data(str(videos), RECIPE, frames=3, size=16, flip=1.0).source(0), 3)
-    first = take(find_data(str(videos), RECIPE, frames=3, size=16).source(0), 3)
+    labels = take(find_data(str(videos), RECIPE, frames=3, size=16, pixels=PIXELS, flip=1.0).source(0), 3)
+    first = take(find_data(str(videos), RECIPE, frames=3, size=16, pixels=PIXELS).source(0), 3)
     for (_, seen, _), (_, taken, _) in zip(labels, first, strict=True):
         assert seen.tolist() == [{0: 1, 1: 0, 2: 2}[label] for label in taken.tolist()], "left is right in a mirror"
     edges = (cropped.diff(dim=-1).mean(dim=(1, 2, 3)) > 0.05).float().argmax(dim=1)  # where the bright half begins
@@ -129,7 +148,7 @@ def test_the_digest_tells_which_videos_are_trained_on(videos, tmp_path):
     first, moved = (find_data(str(folder), RECIPE, frames=3, size=16) for folder in (videos, tmp_path / "moved"))
     assert len(first.digest) == 64 and first.digest == moved.digest
     shutil.copy(videos / "left" / "0.mp4", tmp_path / "moved" / "left" / "9.mp4")
-    assert find_data(str(tmp_path / "moved"), RECIPE, frames=3, size=16).digest != first.digest
+    assert find_data(str(tmp_path / "moved"), RECIPE, frames=3, size=16, pixels=PIXELS).digest != first.digest
     assert find_data("motion", RECIPE, frames=3, size=16).digest == ""
 
 

@@ -1,6 +1,5 @@
 """The scale of pixel values: bytes 0 ... 255, unit range 0 ... 1, and the normalised floats that models take."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,10 +9,13 @@ from videoformer_edu.data.arguments import check_clips
 
 
 class Pixels(NamedTuple):
-    """How the pixels of a model are normalised: `normalise(clips, *pixels)`; one number per channel, for 0 ... 1."""
+    """How the pixels of a model are normalised, `normalise(clips, pixels)`: one number per channel, for 0 ... 1."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+MOTION_PIXELS = Pixels((0.35,) * 3, (0.25,) * 3)  # of the generated clips, `data.motion`
 
 
 def unit_range(clips: Tensor) -> Tensor:
@@ -32,19 +34,21 @@ def unit_range(clips: Tensor) -> Tensor:
     return clips
 
 
-def normalise(clips: Tensor, mean: float | Sequence[float], std: float | Sequence[float]) -> Tensor:
+def normalise(clips: Tensor, pixels: Pixels) -> Tensor:
     """`(x - mean) / std` of pixels x in 0 ... 1, given so or as uint8: float of the same shape.
 
-    A single number serves all channels and any shape; a sequence has one for each channel of `(b, c, t, h, w)` or
-    `(c, t, h, w)`. Raises as `unit_range` does, and ValueError for another layout or number of channels.
+    One mean and one std for each channel of `(b, c, t, h, w)` or `(c, t, h, w)`. If they are the same for all channels,
+    any shape will do, also pictures `(b, c, h, w)`.
+    Raises as `unit_range` does, and ValueError for another layout or number of channels.
     """
     values = unit_range(clips)
     values = values if values is not clips else clips.clone()
-    if isinstance(mean, Sequence) or isinstance(std, Sequence):
-        check_clips(clips)
-        channels = clips.shape[-4]
-        mean, std = (list(n) if isinstance(n, Sequence) else [n] * channels for n in (mean, std))
-        if not len(mean) == len(std) == channels:
-            raise ValueError(f"mean has {len(mean)} and std {len(std)} numbers; expected one per channel, {channels}")
-        mean, std = (values.new_tensor(numbers).view(-1, 1, 1, 1) for numbers in (mean, std))
+    mean, std = pixels
+    if len(set(mean)) == len(set(std)) == 1:
+        return values.sub_(mean[0]).div_(std[0])
+    check_clips(clips)
+    if not len(mean) == len(std) == clips.shape[-4]:
+        raise ValueError(f"mean has {len(mean)} and std {len(std)} numbers; expected one for each of the "
+                         f"{clips.shape[-4]} channels")
+    mean, std = (values.new_tensor(numbers).view(-1, 1, 1, 1) for numbers in pixels)  # (c, 1, 1, 1)
     return values.sub_(mean).div_(std)

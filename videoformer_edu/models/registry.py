@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from torch import nn
 
 from videoformer_edu import models
-from videoformer_edu.data.pixels import Pixels
+from videoformer_edu.data.pixels import MOTION_PIXELS, Pixels
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Builder:
         return self.build.__name__
 
 
-MOTION = Pixels((0.35,) * 3, (0.25,) * 3)  # the course's generated clips
 CENTRED = Pixels((0.5,) * 3, (0.5,) * 3)  # -1 ... 1: ViViT (scenic, zero_centering); ViT (timm, augreg weights)
 KINETICS = Pixels((0.45,) * 3, (0.225,) * 3)  # TimeSformer, MViT and SlowFast (DATA.MEAN and DATA.STD of their code)
 IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # Video Swin (its configurations), VideoMAE (README)
@@ -55,38 +54,38 @@ BUILDERS: dict[str, Builder] = {entry.name: entry for entry in (
     Builder(models.vit_small_patch16_224, _IMAGE, CENTRED, "image"),
     Builder(models.vit_base_patch16_224, _IMAGE, CENTRED, "image"),
     Builder(models.vit_large_patch16_224, _IMAGE, CENTRED, "image"),
-    Builder(models.vit_digits, (3, 32, 32), MOTION, "image"),
+    Builder(models.vit_digits, (3, 32, 32), MOTION_PIXELS, "image"),
     Builder(models.timesformer_base, _clip(8, 224), KINETICS),
     Builder(models.timesformer_hr, _clip(16, 448), KINETICS),
     Builder(models.timesformer_large, _clip(96, 224), KINETICS),
-    Builder(models.timesformer_motion, _SMALL, MOTION),
+    Builder(models.timesformer_motion, _SMALL, MOTION_PIXELS),
     Builder(models.vivit_base, _clip(32, 224), CENTRED),
     Builder(models.vivit_large, _clip(32, 224), CENTRED),
-    Builder(models.vivit_motion, _SMALL, MOTION),
+    Builder(models.vivit_motion, _SMALL, MOTION_PIXELS),
     Builder(models.video_swin_tiny, _clip(32, 224), IMAGENET),
     Builder(models.video_swin_small, _clip(32, 224), IMAGENET),
     Builder(models.video_swin_base, _clip(32, 224), IMAGENET),
-    Builder(models.video_swin_motion, _SMALL, MOTION),
+    Builder(models.video_swin_motion, _SMALL, MOTION_PIXELS),
     Builder(models.mvit_v1_b, _clip(16, 224), KINETICS),
     Builder(models.mvit_v2_s, _clip(16, 224), KINETICS),
-    Builder(models.mvit_motion, _SMALL, MOTION),
+    Builder(models.mvit_motion, _SMALL, MOTION_PIXELS),
     Builder(models.videomae_small, _clip(16, 224), IMAGENET),
     Builder(models.videomae_base, _clip(16, 224), IMAGENET),
     Builder(models.videomae_large, _clip(16, 224), IMAGENET),
-    Builder(models.videomae_motion, _SMALL, MOTION),
+    Builder(models.videomae_motion, _SMALL, MOTION_PIXELS),
     Builder(models.videomae_pretraining_base, _clip(16, 224), IMAGENET, "pretraining"),
-    Builder(models.videomae_pretraining_motion, _SMALL, MOTION, "pretraining"),
+    Builder(models.videomae_pretraining_motion, _SMALL, MOTION_PIXELS, "pretraining"),
     Builder(models.c3d, _clip(16, 112), CAFFE),
-    Builder(models.c3d_motion, _SMALL, MOTION),
+    Builder(models.c3d_motion, _SMALL, MOTION_PIXELS),
     Builder(models.r2plus1d_18, _clip(16, 112), TORCHVISION),
-    Builder(models.r2plus1d_motion, _SMALL, MOTION),
+    Builder(models.r2plus1d_motion, _SMALL, MOTION_PIXELS),
     Builder(models.slowfast_r50_4x16, _clip(32, 256), KINETICS),
     Builder(models.slowfast_r50_8x8, _clip(32, 256), KINETICS),
-    Builder(models.slowfast_motion, _SMALL, MOTION),
+    Builder(models.slowfast_motion, _SMALL, MOTION_PIXELS),
     Builder(models.two_pathway_base, _clip(16, 224), KINETICS),  # the course's own; no weights are published
-    Builder(models.two_pathway_motion, _SMALL, MOTION),
-    Builder(models.sparse_motion, _SMALL, MOTION),
-    Builder(models.unordered_motion, _SMALL, MOTION),
+    Builder(models.two_pathway_motion, _SMALL, MOTION_PIXELS),
+    Builder(models.sparse_motion, _SMALL, MOTION_PIXELS),
+    Builder(models.unordered_motion, _SMALL, MOTION_PIXELS),
 )}
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from videoformer_edu.data import motion
+from videoformer_edu.data.pixels import MOTION_PIXELS, Pixels, normalise
 from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.step import Batch
@@ -57,14 +58,16 @@ class TrainingData:
                 f"{self.held_out_clips} clips held out{passed_over}")
 
 
-def find_data(name: str, recipe: Recipe, *, frames: int, size: int, held_out: str | Path | None = None,
-              workers: int = 0, least_area: float = 0.35, flip: float = 0.0, skip_broken: float | None = None,
-              part: tuple[int, int] = (0, 1), pin_memory: bool = False) -> TrainingData:
+def find_data(name: str, recipe: Recipe, *, frames: int, size: int, pixels: Pixels | None = None,
+              held_out: str | Path | None = None, workers: int = 0, least_area: float = 0.35,
+              flip: float = 0.0, skip_broken: float | None = None, part: tuple[int, int] = (0, 1),
+              pin_memory: bool = False) -> TrainingData:
     """What `name` stands for, in batches of `recipe.batch`; clips of `frames` frames, `size` pixels high and wide.
 
     name: a task of `data.motion`, "ucf101-subset" (downloaded to data/ the first time), a folder of class folders
     or of splits, or a list (.csv, .txt). held_out: the folder or list to evaluate on; otherwise the folder's own
     val/ or test/, or a fifth of the clips, kept apart by recording.
+    pixels: mean and std that the model expects, needed for videos; generated clips have their own.
     least_area, flip: videos are cropped at random, to this share of the frame at least (1 cuts the middle square),
     and mirrored with this probability, where "left" in the name of a class becomes "right".
     skip_broken: the share of the videos that may be broken and are then passed over; None stops at the first one.
@@ -73,7 +76,7 @@ def find_data(name: str, recipe: Recipe, *, frames: int, size: int, held_out: st
     """
     if name in motion.TASKS:
         return _generated(name, recipe, frames, size, workers)
-    videos = dict(frames=frames, size=size)
+    videos = dict(frames=frames, size=size, pixels=pixels)
     if skip_broken is not None:
         videos |= dict(on_broken="skip", max_broken=skip_broken)
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
@@ -108,12 +111,13 @@ def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) 
         # The loader's own generator keeps it from drawing a number from the global one, which would make runs differ.
         loader = clips if workers == 0 else DataLoader(clips, batch_size=None, num_workers=workers,
                                                        generator=torch.Generator())
-        return ((motion.normalise(batch.clips), batch.direction) for batch in loader)
+        return ((normalise(batch.clips, MOTION_PIXELS), batch.direction) for batch in loader)
 
     def held_out(rank: int, parts: int, at_once: int) -> Iterator[tuple[Tensor, Tensor]]:
         test = motion.motion_test_set(HELD_OUT, frames=frames, size=size, task=task)
         clips, labels = test.clips[rank::parts], test.direction[rank::parts]
-        return ((motion.normalise(x), y) for x, y in zip(clips.split(at_once), labels.split(at_once), strict=True))
+        parts = zip(clips.split(at_once), labels.split(at_once), strict=True)
+        return ((normalise(x, MOTION_PIXELS), y) for x, y in parts)
 
     return TrainingData(task, tuple(motion.TASKS[task].classes), EPOCH, -(-EPOCH // recipe.batch), source, held_out,
                     HELD_OUT)

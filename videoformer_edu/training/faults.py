@@ -30,7 +30,7 @@ def check_batch(batch: object, recipe: Recipe, step: int, world: World) -> Rows:
     inputs, targets = batch
     if not inputs.is_floating_point():
         raise TypeError(f"the inputs of step {step} are {inputs.dtype}; expected floats: normalise the uint8 clips "
-                        "first (data.motion.normalise)")
+                        "first (data.pixels.normalise)")
     if len(inputs) == 0:
         raise ValueError(f"the batch of step {step} is empty")
     if total is None:

@@ -31,9 +31,9 @@ def make_plan(options: argparse.Namespace, world: World) -> tuple[Recipe, Traini
                     **({} if options.steps is None else {"steps": options.steps}))
 
     def data_of() -> TrainingData:
-        return find_data(options.data, recipe, frames=frames, size=size, held_out=options.held_out,
-                         workers=options.workers, least_area=options.least_area, flip=options.flip,
-                         skip_broken=options.skip_broken, part=(world.rank, world.size),
+        return find_data(options.data, recipe, frames=frames, size=size, pixels=BUILDERS[options.model].pixels,
+                         held_out=options.held_out, workers=options.workers, least_area=options.least_area,
+                         flip=options.flip, skip_broken=options.skip_broken, part=(world.rank, world.size),
                          pin_memory=world.device.type == "cuda")
 
     data = data_of() if world.first else None  # what has to be downloaded is downloaded once

@@ -15,9 +15,9 @@ from videoformer_edu.data.motion import (
     clips,
     motion_batch,
     motion_test_set,
-    normalise,
     sign,
 )
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 
 # What each direction means, written out independently: (dx, dy), y downwards.
 MEANING = {"E": (1, 0), "W": (-1, 0), "S": (0, 1), "N": (0, -1)}
@@ -141,11 +141,11 @@ def test_test_set_is_fixed_and_of_unseen_material():
     assert motion_test_set.__defaults__ == (1024,)
 
 
-def test_normalise():
-    values = normalise(torch.tensor([0, 51, 255], dtype=torch.uint8))
+def test_the_pixels_of_the_generated_clips():
+    values = normalise(torch.tensor([0, 51, 255], dtype=torch.uint8), MOTION_PIXELS)
     torch.testing.assert_close(values, torch.tensor([-1.4, -0.6, 2.6]))
-    with pytest.raises(TypeError, match="torch.float32"):
-        normalise(torch.zeros(3))
+    with pytest.raises(ValueError, match="normalise comes last, and once"):
+        normalise(values, MOTION_PIXELS)
 
 
 def test_stream_of_batches():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from video_files import PIXELS
 
 from videoformer_edu.data.augment import Augment
 from videoformer_edu.data.video.batches import BrokenVideosWarning, TooManyBroken, batches, steps_per_epoch
@@ -206,7 +207,7 @@ def test_a_resumed_run_replaces_broken_files_alike():
 @pytest.fixture
 def videos(clip_folder):
     augment = Augment(area=(0.4, 1.0), size=24, flip=0.5, mirrored="unchanged", brightness=0.4)
-    return VideoFolder(clip_folder, frames=4, size=24, sampling="segments", transform=augment)
+    return VideoFolder(clip_folder, frames=4, size=24, sampling="segments", transform=augment, pixels=PIXELS)
 
 
 @pytest.mark.slow
@@ -236,7 +237,7 @@ def test_workers_bring_back_what_is_broken(clip_folder, videos, tmp_path):
     (tmp_path / "zwölf" / "text.avi").write_text("this is text")
     runs = []
     for workers in (0, 2):
-        dataset = VideoFolder(tmp_path, frames=4, size=24, on_broken="skip", max_broken=0.3)
+        dataset = VideoFolder(tmp_path, frames=4, size=24, on_broken="skip", max_broken=0.3, pixels=PIXELS)
         with pytest.warns(BrokenVideosWarning, match="2 of 9 videos are broken"):
             runs.append(first(6, dataset, batch=3, seed=0, workers=workers))
         assert sorted(Path(path).name for path in dataset.broken) == ["empty.mp4", "text.avi"]

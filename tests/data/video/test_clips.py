@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from video_files import frame_numbers, frame_pictures, write_video
+from video_files import PIXELS, frame_numbers, frame_pictures, write_video
 
 from videoformer_edu.data.assets import example_clip_path
+from videoformer_edu.data.pixels import Pixels
 from videoformer_edu.data.video.clips import (
     clip_info,
     decode_frames,
@@ -136,8 +137,8 @@ def test_resize_crop_says_what_it_expected(clip):
 
 def test_to_model_input_moves_the_axes_and_normalises_each_channel():
     clip = torch.randint(0, 256, (2, 5, 7, 3), dtype=torch.uint8)
-    mean, std = (0.1, 0.2, 0.3), (0.5, 0.4, 0.2)
-    out = to_model_input(clip, mean, std)
+    mean, std = pixels = Pixels((0.1, 0.2, 0.3), (0.5, 0.4, 0.2))
+    out = to_model_input(clip, pixels)
     assert out.shape == (3, 2, 5, 7) and out.dtype == torch.float32 and out.is_contiguous()
     expected = (clip.numpy() / 255 - np.array(mean)) / np.array(std)
     np.testing.assert_allclose(out.numpy(), expected.transpose(3, 0, 1, 2), atol=1e-5)
@@ -145,9 +146,11 @@ def test_to_model_input_moves_the_axes_and_normalises_each_channel():
 
 def test_to_model_input_says_what_it_expected():
     with pytest.raises(ValueError, match="expected uint8"):
-        to_model_input(torch.zeros(2, 5, 7, 3))
-    with pytest.raises(ValueError, match="one per channel, 3"):
-        to_model_input(torch.zeros(2, 5, 7, 3, dtype=torch.uint8), mean=(0.5,), std=(0.5,))
+        to_model_input(torch.zeros(2, 5, 7, 3), PIXELS)
+    with pytest.raises(ValueError, match="mean has 2 and std 2 numbers; expected one for each of the 3 channels"):
+        to_model_input(torch.zeros(2, 5, 7, 3, dtype=torch.uint8), Pixels((0.5, 0.4), (0.5, 0.5)))
+    with pytest.raises(TypeError, match="pixels"):  # none is the right one for all models
+        to_model_input(torch.zeros(2, 5, 7, 3, dtype=torch.uint8))
 
 
 def test_read_frames_and_read_clip_are_the_steps_put_together(numbered):
@@ -155,9 +158,10 @@ def test_read_frames_and_read_clip_are_the_steps_put_together(numbered):
     assert raw.shape == (5, 48, 64, 3) and frame_numbers(raw) == [6, 18, 30, 42, 54]
     square = read_frames(numbered, frames=5, size=20)
     assert torch.equal(square, resize_crop(decode_frames(numbered, [6, 18, 30, 42, 54]), 20))
-    clip = read_clip(numbered, frames=5, size=20, mean=(0.1, 0.2, 0.3), std=(1, 2, 3))
-    assert torch.equal(clip, to_model_input(square, (0.1, 0.2, 0.3), (1, 2, 3)))
-    assert read_clip(numbered, frames=3).shape == (3, 3, 224, 224)
+    pixels = Pixels((0.1, 0.2, 0.3), (1, 2, 3))
+    clip = read_clip(numbered, frames=5, size=20, pixels=pixels)
+    assert torch.equal(clip, to_model_input(square, pixels))
+    assert read_clip(numbered, frames=3, pixels=pixels).shape == (3, 3, 224, 224)
 
 
 def test_read_clip_with_random_segments(numbered):
@@ -170,26 +174,26 @@ def test_read_clip_with_a_dense_window(numbered):
     assert chosen == sample_indices(60, 4, sampling="dense", stride=5, generator=generator(3))
     raw = read_frames(numbered, frames=4, size=16, sampling="central", stride=5)
     assert torch.equal(raw, read_frames(numbered, frames=46, size=16, sampling="central")[15:31:5])
-    clip = read_clip(numbered, frames=4, size=16, sampling="central", stride=5)
-    assert torch.equal(clip, to_model_input(raw))
+    clip = read_clip(numbered, frames=4, size=16, sampling="central", stride=5, pixels=PIXELS)
+    assert torch.equal(clip, to_model_input(raw, PIXELS))
 
 
 def test_fewer_frames_than_asked(tmp_path):
     path = write_video(tmp_path / "short.mp4", frame_pictures(5))
     with pytest.raises(TooFewFrames, match="short.mp4: the clip has 5 frames and 8 were asked for"):
-        read_clip(path)
-    assert read_clip(path, frames=5, size=32).shape == (3, 5, 32, 32)
+        read_clip(path, pixels=PIXELS)
+    assert read_clip(path, frames=5, size=32, pixels=PIXELS).shape == (3, 5, 32, 32)
 
 
 @pytest.mark.parametrize("arguments, message", [({"frames": -2}, "frames is -2"), ({"size": 0}, "size is 0")])
 def test_bad_arguments_come_before_the_file(arguments, message):
     with pytest.raises(ValueError, match=message):
-        read_clip("no such file", **arguments)
+        read_clip("no such file", pixels=PIXELS, **arguments)
 
 
 def test_a_picture_of_one_pixel_is_read(tmp_path):
     path = write_video(tmp_path / "dot.mkv", frame_pictures(8, 1, 1), codec="ffv1", pixels="bgr0", options={})
-    clip = read_clip(path, frames=8, size=16, mean=(0, 0, 0), std=(1, 1, 1))
+    clip = read_clip(path, frames=8, size=16, pixels=Pixels((0,), (1,)))
     expected = torch.from_numpy(frame_pictures(8, 1, 1)[:, 0, 0].T / 255).float()  # (c, t)
     torch.testing.assert_close(clip, expected[:, :, None, None].expand(3, 8, 16, 16))
 
@@ -202,7 +206,7 @@ def test_example_clip():
     assert path.stat().st_size <= 300_000
     frames, height, width, fps = clip_info(path)
     assert (height, width, fps) == (180, 320, 25.0) and 2 <= frames / fps <= 3
-    clip = read_clip(path)
+    clip = read_clip(path, pixels=PIXELS)
     assert clip.shape == (3, 8, 224, 224) and clip.isfinite().all()
     assert 0.5 < clip.std() < 1.5  # a picture with contrast
     motion = clip.diff(dim=1).abs().mean(dim=(0, 2, 3))

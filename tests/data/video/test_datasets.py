@@ -6,9 +6,10 @@ import sys
 
 import pytest
 import torch
-from video_files import broken_paths, frame_numbers
+from video_files import PIXELS, broken_paths, frame_numbers
 
 from videoformer_edu.data.augment import Augment
+from videoformer_edu.data.pixels import Pixels
 from videoformer_edu.data.video import decoding
 from videoformer_edu.data.video.broken import find_broken
 from videoformer_edu.data.video.clips import read_clip
@@ -36,7 +37,7 @@ def numbers(clip):
 
 
 def test_videos_come_in_sorted_order_with_the_number_of_their_folder(clip_folder):
-    dataset = VideoFolder(clip_folder, frames=5, size=24)
+    dataset = VideoFolder(clip_folder, frames=5, size=24, pixels=PIXELS)
     assert dataset.classes == ["Salto mortale", "jump", "zwölf"]
     assert dataset.class_to_index == {"Salto mortale": 0, "jump": 1, "zwölf": 2}
     assert [path.name for path in dataset.paths] == NAMES
@@ -46,20 +47,20 @@ def test_videos_come_in_sorted_order_with_the_number_of_their_folder(clip_folder
 
 
 def test_an_item_is_the_clip_of_its_file(clip_folder):
-    dataset = VideoFolder(str(clip_folder), frames=5, size=24)
+    dataset = VideoFolder(str(clip_folder), frames=5, size=24, pixels=PIXELS)
     for index, (clip, label) in enumerate(dataset):
         total = FRAMES[index]
         assert clip.shape == (3, 5, 24, 24) and clip.dtype == torch.float32
         assert numbers(clip) == [int((i + 0.5) * total / 5) for i in range(5)], dataset.paths[index]
         assert type(label) is int and label == dataset.labels[index]
-        assert torch.equal(clip, read_clip(dataset.paths[index], frames=5, size=24))
+        assert torch.equal(clip, read_clip(dataset.paths[index], frames=5, size=24, pixels=PIXELS))
     assert torch.equal(dataset[-1][0], dataset[6][0])
     with pytest.raises(IndexError, match="index 7 of a data set of 7 videos"):
         dataset[7]
 
 
 def test_random_frames_depend_on_the_generator_alone(clip_folder):
-    dataset = VideoFolder(clip_folder, frames=4, size=24, sampling="segments")
+    dataset = VideoFolder(clip_folder, frames=4, size=24, sampling="segments", pixels=PIXELS)
     torch.manual_seed(1)
     first = numbers(dataset[1][0])
     torch.manual_seed(2)
@@ -67,7 +68,7 @@ def test_random_frames_depend_on_the_generator_alone(clip_folder):
     drawn = {tuple(numbers(dataset.draw(1, item_generator(0, epoch, 1))[0])) for epoch in range(6)}
     assert len(drawn) > 3
     assert all(31 * i // 4 <= number < 31 * (i + 1) // 4 for chosen in drawn for i, number in enumerate(chosen))
-    dense = VideoFolder(clip_folder, frames=3, size=24, sampling="dense", stride=3)
+    dense = VideoFolder(clip_folder, frames=3, size=24, sampling="dense", stride=3, pixels=PIXELS)
     start, middle, end = numbers(dense[1][0])
     assert (middle - start, end - middle) == (3, 3)
 
@@ -87,8 +88,8 @@ def darken(clips, labels, generator):
 
 
 def test_a_transform_sees_whole_frames_and_the_generator_of_the_item(clip_folder):
-    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=darken)
-    plain = VideoFolder(clip_folder, frames=5, size=24)
+    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=darken, pixels=PIXELS)
+    plain = VideoFolder(clip_folder, frames=5, size=24, pixels=PIXELS)
     clip, label = dataset.draw(1, item_generator(7, 0, 1))
     assert label == 10
     bright = torch.rand((), generator=item_generator(7, 0, 1))
@@ -98,7 +99,7 @@ def test_a_transform_sees_whole_frames_and_the_generator_of_the_item(clip_folder
 
 def test_the_augmentation_of_the_package_fits(clip_folder):
     augment = Augment(area=(0.5, 1.0), size=24, flip=1.0, mirrored=[1, 0, 2], brightness=0.3)
-    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=augment)
+    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=augment, pixels=PIXELS)
     clip, label = dataset.draw(0, item_generator(0, 0, 0))
     assert clip.shape == (3, 5, 24, 24) and label == 1
     assert clip.min() < 0 < clip.max()  # normalised
@@ -107,14 +108,27 @@ def test_the_augmentation_of_the_package_fits(clip_folder):
 
 
 def test_a_transform_must_give_the_size_of_the_data_set(clip_folder):
-    dataset = VideoFolder(clip_folder, frames=5, size=25, transform=darken)
+    dataset = VideoFolder(clip_folder, frames=5, size=25, transform=darken, pixels=PIXELS)
     with pytest.raises(ValueError, match=r"float32 \(1, 3, 5, 24, 24\) of .*a b.mp4; expected float "
                                          r"\(1, 3, 5, 25, 25\): let it crop to size=25"):
         dataset[0]
 
 
+def test_items_are_normalised_with_the_pixels_of_the_model(clip_folder):
+    pixels = Pixels((0.1, 0.2, 0.3), (0.5, 0.4, 0.2))
+    dataset = VideoFolder(clip_folder, frames=5, size=24)
+    with pytest.raises(ValueError, match=r"pixels is missing: .* pixels=builder\(name\).pixels"):
+        dataset[0]
+    for transform in (None, Augment(area=(1.0, 1.0), aspect=(1.0, 1.0), size=24)):
+        clip, _ = dataset.replace(pixels=pixels, transform=transform)[0]
+        unit = dataset.replace(pixels=Pixels((0,), (1,)), transform=transform)[0][0]
+        mean, std = (torch.tensor(numbers).view(3, 1, 1, 1) for numbers in pixels)
+        torch.testing.assert_close(clip, (unit - mean) / std)
+        assert unit.min() >= 0 and unit.max() <= 1
+
+
 def test_subsets_and_other_settings(clip_folder):
-    dataset = VideoFolder(clip_folder, frames=5, size=24, sampling="segments")
+    dataset = VideoFolder(clip_folder, frames=5, size=24, sampling="segments", pixels=PIXELS)
     dataset.broken["somewhere"] = "for a reason"
     part = dataset.subset([5, 0])
     assert part.broken == {}
@@ -123,7 +137,7 @@ def test_subsets_and_other_settings(clip_folder):
     other = part.replace(sampling="uniform", frames=2)
     assert numbers(other[1][0]) == [5, 15]
     assert (part.sampling, part.frames, dataset.sampling) == ("segments", 5, "segments")
-    with pytest.raises(TypeError, match="no setting of a data set: framez; there are frames, size"):
+    with pytest.raises(TypeError, match="no setting of a data set: framez; there are pixels, frames, size"):
         part.replace(framez=3)
     with pytest.raises(ValueError, match="size is 0"):
         part.replace(size=0)
@@ -214,7 +228,7 @@ def some_files(tmp_path):
 
 def test_csv_with_a_header(some_files):
     file = listed(some_files, "id,label,path\n7,run,a/one.mp4\n\n# a comment\n8,walk,\"b/two, three.webm\"\n")
-    dataset = VideoList(file, frames=5, size=24)
+    dataset = VideoList(file, frames=5, size=24, pixels=PIXELS)
     assert [path.relative_to(some_files).as_posix() for path in dataset.paths] == ["a/one.mp4", "b/two, three.webm"]
     assert (dataset.labels, dataset.classes) == ([0, 1], ["run", "walk"])
 
@@ -235,7 +249,7 @@ def test_the_forms_of_a_list(some_files, text, encoding):
 
 def test_a_list_of_real_videos_with_numbers(clip_folder, tmp_path):
     file = listed(tmp_path, "zwölf/é.MOV 1\nSalto mortale/b.avi 0\njump/c.webm 2\n", "list.txt")
-    dataset = VideoList(file, clip_folder, frames=3, size=24, classes=["a", "b", "c", "d"])
+    dataset = VideoList(file, clip_folder, frames=3, size=24, classes=["a", "b", "c", "d"], pixels=PIXELS)
     assert (dataset.labels, dataset.classes) == ([1, 0, 2], ["a", "b", "c", "d"])
     assert [numbers(clip) for clip, _ in dataset] == [[1, 4, 7], [5, 15, 25], [2, 8, 13]]
     assert VideoList(file, clip_folder).classes == ["0", "1", "2"]
@@ -352,7 +366,7 @@ def test_the_digest_tells_other_videos_classes_labels_and_orders_apart(tmp_path)
 
 
 def test_a_broken_file_is_an_error_that_names_it(broken_folder):
-    dataset = VideoFolder(broken_folder, frames=4, size=24)
+    dataset = VideoFolder(broken_folder, frames=4, size=24, pixels=PIXELS)
     found = {}
     for index in range(len(dataset)):
         try:
@@ -368,7 +382,7 @@ def test_a_broken_file_is_an_error_that_names_it(broken_folder):
 
 def test_a_missing_decoder_is_not_the_fault_of_a_file(broken_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    dataset = VideoFolder(broken_folder, frames=4, size=24, on_broken="skip")
+    dataset = VideoFolder(broken_folder, frames=4, size=24, on_broken="skip", pixels=PIXELS)
     with pytest.raises(MissingDecoder, match="pip install av"):
         dataset[0]
     with pytest.raises(MissingDecoder):
@@ -384,6 +398,6 @@ def test_a_worker_decodes_in_one_thread(clip_folder, monkeypatch):
 
 
 def test_a_data_set_can_go_to_another_process(clip_folder):
-    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=darken)
+    dataset = VideoFolder(clip_folder, frames=5, size=24, transform=darken, pixels=PIXELS)
     copy = pickle.loads(pickle.dumps(dataset))
     assert torch.equal(copy[2][0], dataset[2][0])

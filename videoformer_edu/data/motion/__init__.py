@@ -16,9 +16,8 @@ from videoformer_edu.data.motion.clips import (
     batch_seed,
     motion_batch,
     motion_test_set,
-    normalise,
     sign,
 )
 
 __all__ = ["DIRECTIONS", "TASKS", "TEST_SEED", "MotionBatch", "MotionClips", "axis", "batch_seed", "motion_batch",
-           "motion_test_set", "normalise", "sign"]
+           "motion_test_set", "sign"]

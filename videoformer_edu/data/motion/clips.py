@@ -4,7 +4,7 @@ No single frame says anything about the label, and no unordered set of frames sa
 can only be learned from the order of the frames. `trajectories.py` has the reasons, `rendering.py` the pixels.
 
     batch = motion_batch(16, seed=0)
-    logits = model(normalise(batch.clips))          # (b, 3, t, h, w) -> (b, 8)
+    logits = model(normalise(batch.clips, MOTION_PIXELS))     # (b, 3, t, h, w) -> (b, 8); `data.pixels`
     loss = F.cross_entropy(logits, batch.direction)
 """
 
@@ -15,16 +15,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from videoformer_edu.data import pixels
 from videoformer_edu.data.arguments import check_count, check_split, random_generator
 from videoformer_edu.data.motion.rendering import render
 from videoformer_edu.data.motion.trajectories import DIRECTIONS, TASKS
 
 __all__ = ["DIRECTIONS", "TASKS", "MotionBatch", "MotionClips", "axis", "batch_seed", "motion_batch"]
-__all__ += ["motion_test_set", "normalise", "sign"]
+__all__ += ["motion_test_set", "sign"]
 
 TEST_SEED = 12345
-MEAN, STD = 0.35, 0.25
 CHUNK = 64  # clips drawn at a time: the working set stays in the processor's cache
 
 
@@ -39,13 +37,6 @@ class MotionBatch(NamedTuple):
     direction: Tensor
     digit: Tensor
     position: Tensor
-
-
-def normalise(clips: Tensor) -> Tensor:
-    """uint8 pixels to the floats that the models see: (x / 255 - 0.35) / 0.25. Any shape."""
-    if clips.dtype != torch.uint8:
-        raise TypeError(f"clips are {clips.dtype}; expected torch.uint8 pixels, not yet normalised")
-    return pixels.normalise(clips, MEAN, STD)
 
 
 def axis(direction: Tensor) -> Tensor:

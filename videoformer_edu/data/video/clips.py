@@ -1,29 +1,24 @@
 """Real video as a model wants it: choose frames, decode them, cut a square, normalise.
 
-    clip = read_clip("bunny.mp4", frames=8, size=224)     # (c, t, h, w) float
-    logits = model(clip.unsqueeze(0))                     # (b, c, t, h, w) -> (b, classes)
+    pixels = builder("timesformer_base").pixels           # what the model expects: mean and std
+    clip = read_clip("bunny.mp4", frames=8, size=224, pixels=pixels)    # (c, t, h, w) float
+    logits = model(clip.unsqueeze(0))                                   # (b, c, t, h, w) -> (b, classes)
 
 Each step is a function of its own; `decoding.py` has the one that knows files.
 """
 
 import os
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from videoformer_edu.data.arguments import check_count
-from videoformer_edu.data.pixels import normalise
+from videoformer_edu.data.pixels import Pixels, normalise
 from videoformer_edu.data.video.decoding import ClipError, TooFewFrames, clip_info, count_frames, decode_frames
 
-__all__ = ["MEAN", "STD", "ClipError", "clip_info", "count_frames", "decode_frames", "read_clip", "read_frames"]
+__all__ = ["ClipError", "clip_info", "count_frames", "decode_frames", "read_clip", "read_frames"]
 __all__ += ["resize_crop", "sample_indices", "to_model_input"]
-
-# Of the Kinetics models of the TimeSformer code, per RGB channel.
-MEAN = (0.45, 0.45, 0.45)
-STD = (0.225, 0.225, 0.225)
-
 
 def sample_indices(
     total: int,
@@ -90,11 +85,11 @@ def resize_crop(clip: Tensor, size: int) -> Tensor:
     return scaled.permute(0, 2, 3, 1).contiguous()
 
 
-def to_model_input(clip: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
+def to_model_input(clip: Tensor, pixels: Pixels) -> Tensor:
     """Raw clip to what a model takes: uint8 `(t, h, w, c)` -> float `(c, t, h, w)`, `(x / 255 - mean) / std`."""
     if clip.ndim != 4 or clip.dtype != torch.uint8:
         raise ValueError(f"clip is {clip.dtype} {tuple(clip.shape)}; expected uint8 (t, h, w, c)")
-    return normalise(clip.permute(3, 0, 1, 2).contiguous(), mean, std)
+    return normalise(clip.permute(3, 0, 1, 2).contiguous(), pixels)
 
 
 def read_frames(
@@ -127,18 +122,17 @@ def read_frames(
 def read_clip(
     path: str | os.PathLike,
     *,
+    pixels: Pixels,
     frames: int = 8,
     size: int = 224,
     sampling: str = "uniform",
     stride: int = 1,
     generator: torch.Generator | None = None,
-    mean: Sequence[float] = MEAN,
-    std: Sequence[float] = STD,
 ) -> Tensor:
     """A video file as the input of a model: float `(c, t, h, w)`, `t = frames`, `h = w = size`, normalised.
 
-    Frames are chosen by `sample_indices`, cut to the middle square and scaled (`resize_crop`),
-    then normalised (`to_model_input`). Errors as in `read_frames`.
+    Frames are chosen by `sample_indices`, cut to the middle square and scaled (`resize_crop`), then normalised with the
+    pixels that the model expects (`to_model_input`). Errors as in `read_frames`.
     """
     clip = read_frames(path, frames=frames, size=size, sampling=sampling, stride=stride, generator=generator)
-    return to_model_input(clip, mean, std)
+    return to_model_input(clip, pixels)

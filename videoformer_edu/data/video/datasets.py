@@ -1,6 +1,6 @@
 """Data sets of real videos: a folder of class folders, or a list in a text file.
 
-    dataset = VideoFolder("clips/train", frames=8, size=112, sampling="segments")
+    dataset = VideoFolder("clips/train", frames=8, size=112, sampling="segments", pixels=builder("vivit_base").pixels)
     clip, label = dataset[0]                                  # (c, t, h, w) float, int
 
 `batches.py` turns one into the batches of a training run, `splits.py` divides one into training and test, and
@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from videoformer_edu.data.arguments import check_count
-from videoformer_edu.data.pixels import normalise
-from videoformer_edu.data.video.clips import MEAN, STD, read_frames, sample_indices, to_model_input
+from videoformer_edu.data.pixels import Pixels, normalise
+from videoformer_edu.data.video.clips import read_frames, sample_indices, to_model_input
 from videoformer_edu.data.video.decoding import ClipError, MissingDecoder
 from videoformer_edu.data.video.folders import DatasetError, find_videos, passed_over
 from videoformer_edu.data.video.lists import read_list
@@ -47,6 +47,7 @@ class Videos(Dataset):
     """Videos with labels: item `i` is (clip, label), float `(c, t, h, w)` with t = `frames`, h = w = `size`, and int.
 
     paths, labels, classes: one path and one number per video; label k is the class of name `classes[k]`.
+    pixels: how the model expects them, mean and std; needed to read items, and there is none that fits all models.
     sampling, stride: which frames, "uniform" for evaluation, "segments" for training, ... (`clips.sample_indices`).
     transform: None cuts the middle square, scales and normalises it (`clips.read_clip`). A function such as
         `transforms.Augment(area=(0.3, 1.0), size=224)` is called with whole frames, uint8 `(1, c, t, h, w)`, labels
@@ -60,12 +61,13 @@ class Videos(Dataset):
 
     passed_over = ""  # of a folder, what is no video of a class: "3 .txt, 1 hidden"
 
-    def __init__(self, paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], *, frames: int = 8,
-                 size: int = 224, sampling: str = "uniform", stride: int = 1, transform: Transform | None = None,
+    def __init__(self, paths: Sequence[Path], labels: Sequence[int], classes: Sequence[str], *,
+                 pixels: Pixels | None = None, frames: int = 8, size: int = 224, sampling: str = "uniform",
+                 stride: int = 1, transform: Transform | None = None,
                  on_broken: str = "raise", max_broken: float = 0.05):
         self.paths, self.labels, self.classes = list(paths), list(labels), list(classes)
         self.class_to_index = {name: number for number, name in enumerate(self.classes)}
-        self.frames, self.size, self.sampling, self.stride = frames, size, sampling, stride
+        self.pixels, self.frames, self.size, self.sampling, self.stride = pixels, frames, size, sampling, stride
         self.transform, self.on_broken, self.max_broken = transform, on_broken, max_broken
         self.broken: dict[str, str] = {}
         self._check()
@@ -98,6 +100,9 @@ class Videos(Dataset):
 
     def draw(self, index: int, generator: torch.Generator) -> tuple[Tensor, int]:
         """Item `index`, with everything random about it drawn from `generator`. Raises BrokenVideo."""
+        if self.pixels is None:
+            raise ValueError("pixels is missing: which mean and std does the model expect? models.registry knows those "
+                             "of each builder: pixels=builder(name).pixels")
         plain = self.transform is None
         try:
             raw = read_frames(self.paths[index], frames=self.frames, size=self.size if plain else None,
@@ -107,14 +112,14 @@ class Videos(Dataset):
         except (ClipError, OSError, MemoryError) as error:
             raise BrokenVideo(f"video {index} cannot be read: {explain(self.paths[index], error)}") from error
         if plain:
-            return to_model_input(raw), self.labels[index]
+            return to_model_input(raw, self.pixels), self.labels[index]
         clips, labels = raw.permute(3, 0, 1, 2)[None], torch.tensor([self.labels[index]])  # (1, c, t, h, w), (1,)
         expected = (1, clips.shape[1], self.frames, self.size, self.size)
         clips, labels = self.transform(clips, labels, generator)
         if tuple(clips.shape) != expected or not clips.is_floating_point():
             raise ValueError(f"transform made {clips.dtype} {tuple(clips.shape)} of {self.paths[index]}; expected "
                              f"float {expected}: let it crop to size={self.size}, the size of the data set")
-        return normalise(clips[0], MEAN, STD), int(labels)
+        return normalise(clips[0], self.pixels), int(labels)
 
     def subset(self, indices: Sequence[int]) -> Videos:
         """The videos at `indices`, in that order, with the same classes and settings."""
@@ -125,7 +130,7 @@ class Videos(Dataset):
 
     def replace(self, **settings) -> Videos:
         """The same videos with other settings: `test = train.replace(sampling="uniform", transform=None)`."""
-        names = ("frames", "size", "sampling", "stride", "transform", "on_broken", "max_broken")
+        names = ("pixels", "frames", "size", "sampling", "stride", "transform", "on_broken", "max_broken")
         unknown = sorted(set(settings) - set(names))
         if unknown:
             raise TypeError(f"no setting of a data set: {', '.join(unknown)}; there are {', '.join(names)}")

@@ -116,8 +116,8 @@ def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) 
     def held_out(rank: int, parts: int, at_once: int) -> Iterator[tuple[Tensor, Tensor]]:
         test = motion.motion_test_set(HELD_OUT, frames=frames, size=size, task=task)
         clips, labels = test.clips[rank::parts], test.direction[rank::parts]
-        parts = zip(clips.split(at_once), labels.split(at_once), strict=True)
-        return ((normalise(x, MOTION_PIXELS), y) for x, y in parts)
+        pairs = zip(clips.split(at_once), labels.split(at_once), strict=True)
+        return ((normalise(x, MOTION_PIXELS), y) for x, y in pairs)
 
     return TrainingData(task, tuple(motion.TASKS[task].classes), EPOCH, -(-EPOCH // recipe.batch), source, held_out,
                     HELD_OUT)

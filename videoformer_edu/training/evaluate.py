@@ -97,7 +97,7 @@ def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], *, ks: 
 def multi_view(model: nn.Module, video: Tensor, chunk: int = 128) -> Tensor:
     """Views `(b, v, c, t, h, w)` -> `(b, classes)`: the mean over views of their *probabilities*.
 
-    `data.crops.views` cuts those of one clip. Each view has one vote at most. In a mean of logits, one view that is
+    `data.views.views` cuts them. Each view has one vote at most. In a mean of logits, one view that is
     very sure outvotes the others.
     """
     logits = logits_of(model, video.flatten(0, 1), chunk)  # (b*v, classes)

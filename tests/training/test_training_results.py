@@ -91,6 +91,16 @@ def test_a_disk_that_fills_up_while_training_loses_nothing(trained, monkeypatch,
     assert same(found[1], trained)
 
 
+def test_where_nothing_can_be_written_that_is_said(monkeypatch, capsys):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(results, "whole_file", full)
+    assert main([*TINY, "--out", "w.safetensors", "--history", "h.csv"]) == 1
+    said = capsys.readouterr()
+    assert "history -> h.csv" in said.out and "the trained weights are in no file, since the temporary" in said.err
+
+
 def test_a_last_checkpoint_that_fails_takes_no_weights_with_it(trained, monkeypatch, capsys):
     def full(folder, step, state):
         raise ResumeError(f"the checkpoint of step {step} could not be written")

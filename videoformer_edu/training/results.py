@@ -69,8 +69,11 @@ def rescue_weights(model: nn.Module, about: dict, world: World) -> str:
         return "the place that process 0 names"
     if world.shard:
         return "no file, being spread over the processes"
-    path = Path(mkdtemp(prefix="videoformer_")) / "weights.safetensors"
-    save_weights(model, path, about, World())
+    try:
+        path = Path(mkdtemp(prefix="videoformer_")) / "weights.safetensors"
+        save_weights(model, path, about, World())
+    except OSError as error:
+        return f"no file, since the temporary files have no room either ({error.strerror or error})"
     return str(path)
 
 

@@ -159,5 +159,5 @@ def test_the_command_prints_one_row_for_each_model(capsys):
     header, rule, *rows = capsys.readouterr().out.splitlines()
     assert rows == [line("vivit_motion", 3), line("timesformer_motion", 3)]
     assert "| vivit_motion | 3 x 8 x 32 x 32 |" in rows[0] and len({row.count("|") for row in (header, *rows)}) == 1
-    with pytest.raises(ValueError, match="no published clip; choose one of .*timesformer_base"):
+    with pytest.raises(ValueError, match="'resnet' is no classifier; choose one of .*timesformer_base"):
         memory("resnet")

@@ -20,7 +20,7 @@ from videoformer_edu.pretrained.build import build
 from videoformer_edu.training import plan
 from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.checkpoint import checkpoints, load
-from videoformer_edu.training.command import HELP, MODELS, in_options, parser
+from videoformer_edu.training.command import HELP, MODELS, check_options, in_options, parser
 from videoformer_edu.training.data import EPOCH, find_data
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.evaluate import evaluate
@@ -82,6 +82,7 @@ def test_one_run_from_the_command_to_its_files(tmp_path, capsys):
     assert stored["about"]["classes"] == list(TASKS["motion4"].classes)
     with safe_open(tmp_path / "new" / "weights.safetensors", framework="pt") as file:
         about = json.loads(file.metadata()["training"])
+    assert about["pixels"] == [[0.35] * 3, [0.25] * 3]
     assert about["data"] == "motion4" and about["recipe"] == recipe.to_dict()
 
 
@@ -225,6 +226,22 @@ def test_processes_that_see_other_data_do_not_train_together():
     options.settings, options.least_area, options.flip = {}, 0.35, 0.0
     with pytest.raises(ValueError, match="process 1 finds other clips or classes under motion than process 0"):
         plan.make_plan(options, Pair())
+
+
+@pytest.mark.parametrize("name", ["vivit_base", "video_swin_tiny", "timesformer_hr", "c3d_motion"])
+def test_real_clips_have_the_pixels_of_the_model(videos, name):
+    """What is trained on and what is held out, both by the published mean and standard deviation of the builder."""
+    def clips(model) -> tuple[torch.Tensor, torch.Tensor]:
+        options = parser().parse_args(["--model", model, "--data", str(videos), "--frames", "3", "--size", "16",
+                                       "--batch", "4"])
+        check_options(parser(), options)
+        _, data, shape = plan.make_plan(options, World())
+        assert shape == (3, 3, 16, 16) and data.pixels == BUILDERS[model].pixels
+        return next(iter(data.source(2)))[0], next(iter(data.held_out(0, 1, 3)))[0]
+
+    for kind, other in zip(clips(name), clips("mvit_v1_b"), strict=True):
+        unit = other * 0.225 + 0.45  # Kinetics' pixels
+        torch.testing.assert_close(kind, normalise(unit.clamp(0, 1), BUILDERS[name].pixels), rtol=1e-4, atol=1e-4)
 
 
 def test_every_field_of_a_recipe_is_an_option():

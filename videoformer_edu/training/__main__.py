@@ -84,8 +84,9 @@ def train(top: argparse.ArgumentParser, options: argparse.Namespace, world: Worl
     except ValueError as error:
         top.error(in_options(str(error)))
     threads = choose_threads(options, model, world)
-    about = {"model": options.model, "options": options.settings, "clip": shape, "data": options.data,
-             "digest of its clips": data.digest, "classes": list(data.classes), "pretrained": options.pretrained}
+    about = {"model": options.model, "options": options.settings, "clip": shape, "pixels": data.pixels,
+             "data": options.data, "digest of its clips": data.digest, "classes": list(data.classes),
+             "pretrained": options.pretrained}
     numbers = sum(p.numel() for p in model.parameters())
     say(f"model   {options.model} {json.dumps(options.settings) if options.settings else ''}".rstrip()
         + f" ({numbers:,} parameters), clips {' x '.join(map(str, shape))}")

@@ -38,7 +38,8 @@ class TrainingData:
     source(start): the batches of steps start, start + 1, ..., as `loop.fit` takes them. held_out(rank, size, at_once):
     the rows rank, rank + size, ... of what is kept for evaluation, `at_once` in a batch. digest: of the paths and
     labels to train on; empty for generated clips, which the name and the seed determine. passed_over: files that are
-    no videos of a class; broken: path -> reason of the videos skipped so far, by this process.
+    no videos of a class. broken: path -> reason of the videos skipped so far, by this process. pixels: how the clips
+    are normalised.
     """
 
     name: str
@@ -48,6 +49,7 @@ class TrainingData:
     source: Callable[[int], Iterable[Batch]]
     held_out: Callable[[int, int, int], Iterable[tuple[Tensor, Tensor]]]
     held_out_clips: int
+    pixels: Pixels
     digest: str = ""
     passed_over: str = ""
     broken: dict[str, str] = field(default_factory=dict)
@@ -101,7 +103,7 @@ def find_data(name: str, recipe: Recipe, *, frames: int, size: int, pixels: Pixe
                        workers=workers, pin_memory=pin_memory)
 
     return TrainingData(name, tuple(train.classes), len(train), steps_per_epoch(len(train), recipe.batch), source,
-                        evaluated, len(kept), digest(train), train.passed_over, train.broken)
+                        evaluated, len(kept), pixels, digest(train), train.passed_over, train.broken)
 
 
 def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) -> TrainingData:
@@ -120,7 +122,7 @@ def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) 
         return ((normalise(x, MOTION_PIXELS), y) for x, y in pairs)
 
     return TrainingData(task, tuple(motion.TASKS[task].classes), EPOCH, -(-EPOCH // recipe.batch), source, held_out,
-                    HELD_OUT)
+                        HELD_OUT, MOTION_PIXELS)
 
 
 def _videos(name: str, held_out: str | Path | None, settings: dict):

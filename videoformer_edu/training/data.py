@@ -21,7 +21,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from videoformer_edu.data import motion
+from videoformer_edu.data.augment import Augment
+from videoformer_edu.data.mirroring import mirrored_names
 from videoformer_edu.data.pixels import MOTION_PIXELS, Pixels, normalise
+from videoformer_edu.data.video.batches import batches, steps_per_epoch
+from videoformer_edu.data.video.datasets import DatasetError, VideoFolder, VideoList, Videos, digest
+from videoformer_edu.data.video.splits import split, split_by_class
+from videoformer_edu.data.video.ucf101 import ucf101_subset
 from videoformer_edu.training.distributed import Rows
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.step import Batch
@@ -84,13 +90,8 @@ def find_data(name: str, recipe: Recipe, *, frames: int, size: int, pixels: Pixe
     train, kept = _videos(name, held_out, {**videos, "sampling": "segments", "transform": None})
     _check(train, kept, recipe.batch)
     if least_area < 1 or flip:
-        from videoformer_edu.data.augment import Augment
-        from videoformer_edu.data.mirroring import mirrored_names
-
         mirrored = mirrored_names(train.classes) if flip else None
         train = train.replace(transform=Augment(size=size, area=(least_area, 1.0), flip=flip, mirrored=mirrored))
-    from videoformer_edu.data.video.batches import batches, steps_per_epoch
-    from videoformer_edu.data.video.datasets import digest
 
     def source(start: int) -> Iterator[Rows]:
         rows = batches(train, batch=recipe.batch, seed=recipe.seed, start=start, workers=workers, part=part,
@@ -125,15 +126,10 @@ def _generated(task: str, recipe: Recipe, frames: int, size: int, workers: int) 
                         HELD_OUT, MOTION_PIXELS)
 
 
-def _videos(name: str, held_out: str | Path | None, settings: dict):
+def _videos(name: str, held_out: str | Path | None, settings: dict) -> tuple[Videos, Videos]:
     """The training videos, and those to evaluate on."""
-    from videoformer_edu.data.video.datasets import DatasetError, VideoFolder, VideoList
-    from videoformer_edu.data.video.splits import split, split_by_class
-
     path = Path(name)
     if name == SUBSET:
-        from videoformer_edu.data.video.ucf101 import ucf101_subset
-
         path = ucf101_subset()
     elif not path.exists():
         raise DatasetError(f"there is no data {name!r}: neither a folder nor a list of that name, nor one of "
@@ -150,7 +146,7 @@ def _videos(name: str, held_out: str | Path | None, settings: dict):
     return sets["train"], sets[next(name for name in sets if name != "train")]
 
 
-def _check(train, kept, batch: int) -> None:
+def _check(train: Videos, kept: Videos, batch: int) -> None:
     """Raise ValueError for videos from which nothing can be learnt, or whose evaluation would mean nothing."""
     if len(train) < batch:
         raise ValueError(f"there are {len(train)} videos to train on, fewer than one batch of {batch}; ask for a "

@@ -53,11 +53,6 @@ def in_top(logits: Tensor, labels: Tensor, k: int) -> Tensor:
     return (logits.topk(k, dim=1).indices == labels[:, None]).any(dim=1)
 
 
-def top_k(logits: Tensor, labels: Tensor, k: int = 5) -> float:
-    """The share of rows whose label is among the `k` highest logits. Errors as in `in_top`."""
-    return share(in_top(logits, labels, k))
-
-
 def confusion(truth: Tensor, answer: Tensor, classes: int) -> Tensor:
     """Classes `(b,)` -> counts `(classes, classes)`: a row for each true class, a column for each answer.
 

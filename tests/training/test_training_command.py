@@ -148,6 +148,7 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path, capsys, change, message
     (["--data", "tests", "--held-out", "./tests/"], "--held-out is --data, tests; leave it out"),
     (["--threads", "0"], "--threads is 0; expected at least 1"),
     (["--seed", str(2**63)], "seed is 9223372036854775808; expected a whole number from 0 to 1099511627776"),
+    (["--steps", str(10**20)], "steps is 1.*; expected a whole number from 1 to 1099511627776"),
     (["--set", "width=abc"], "--set: width is 'abc'; expected a whole number"),
     (["--set", "depth=True"], "--set: depth is True; expected a whole number"),
     (["--set", "drop_path=much"], "--set: drop_path is 'much'; expected a number"),
@@ -214,7 +215,7 @@ def test_advice_is_in_the_words_of_the_command_line():
     said = 'try accumulate=4, or checkpointing=True, precision="bf16"; image_size=32, classes=3, layer_decay=1.'
     assert in_options(said) == (
         "try --accumulate 4, or --checkpointing, --precision bf16; --size 32, classes=3, --layer-decay 1.")
-    assert in_options("a smaller clip than 0.5") == "a smaller clip than 0.5"
+    assert in_options("a smaller clip than 0.5\n  and so on") == "a smaller clip than 0.5 and so on"
 
 
 def test_processes_that_see_other_data_do_not_train_together():

@@ -159,7 +159,7 @@ def check_options(top: argparse.ArgumentParser, options: argparse.Namespace) -> 
 
 
 def in_options(message: str) -> str:
-    """A message that speaks to somebody who writes Python, to somebody at the command line.
+    """A message for somebody who writes Python as one line for somebody at the command line.
 
     "accumulate=4, checkpointing=True" -> "--accumulate 4, --checkpointing"
     """
@@ -169,7 +169,7 @@ def in_options(message: str) -> str:
         value = "" if match[2] == "True" else " " + match[2].strip('"')
         return f"--{names[match[1]].replace('_', '-')}{value}"
 
-    return re.sub(rf'\b({"|".join(names)})=("\w+"|[\w.+-]*\w)', option, message)
+    return re.sub(rf'\b({"|".join(names)})=("\w+"|[\w.+-]*\w)', option, " ".join(message.split()))
 
 
 def _setting(top: argparse.ArgumentParser, text: str) -> tuple[str, object]:

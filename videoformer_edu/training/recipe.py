@@ -20,7 +20,7 @@ from videoformer_edu.positions import JointPositions, SpacePositions, TimePositi
 
 SCHEDULES = ("cosine", "stable")
 PRECISIONS = ("fp32", "bf16", "fp16")
-MOST_SEED = 2**40  # a step's seed is a million times the run's, and has to fit into 64 bits
+MOST = 2**40  # the seed of a step is a million times the run's and the step, and has to fit into 64 bits
 LEAST_RATE = 1e-3  # the rate is never quite zero: every step teaches something
 
 
@@ -110,7 +110,8 @@ def check_recipe(recipe: Recipe) -> None:
         value = getattr(recipe, name)
         need(name, isinstance(value, int) and not isinstance(value, bool) and value >= least,
              f"a whole number, at least {least}")
-    need("seed", recipe.seed <= MOST_SEED, f"a whole number from 0 to {MOST_SEED}")
+    for name, least in (("steps", 1), ("seed", 0)):
+        need(name, getattr(recipe, name) <= MOST, f"a whole number from {least} to {MOST}")
     for name in ("lr", "weight_decay", "clip", "mixup", "cutmix"):
         number(name, 0, open_ends="least" if name == "lr" else "")
     for name in ("label_smoothing", "ema"):

@@ -17,7 +17,7 @@ from experiments.material import VALIDATION_SEED, report_examples, source, valid
 from experiments.starting import first_model
 from experiments.store import floats
 from videoformer_edu.cost import count_macs, count_parameters
-from videoformer_edu.cost.published import Painting
+from videoformer_edu.cost.counted import Painting
 from videoformer_edu.models import TimeSformer, ViT, tube_mask
 from videoformer_edu.training.evaluate import evaluating, predict, share
 from videoformer_edu.training.history import History

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -69,12 +70,29 @@ def test_to_grid_names_the_numbers():
     ((C, T, H, W), "batch axis"),
     ((B, T, C, H, W), "transpose"),
     ((B, C, T, H + 1, W), "height is 9, which the patch size 4 does not divide; use 8 or 12"),
-    ((B, C, T, H, 2), "width is 2"),
+    ((B, C, T, H, 2), "width is 2, which the patch size 4 does not divide; use 4$"),
+    ((B, 1, T, H, W), r"expected 3 channels on axis 1 .* a grey clip needs video.expand\(-1, 3, -1, -1, -1\)"),
+    ((B, 4, T, H, W), "convert the clip, or build the model with channels=4$"),
+    ((B, C, T, 6, W), "height is 6, which the patch size 4 does not divide; use 4 or 8$"),
     ((B, C, 0, H, W), "frames is 0"),
 ])
 def test_bad_videos_are_named(shape, message):
     with pytest.raises(ValueError, match=message):
         PatchEmbed(patch_size=P, width=D)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(("clip", "message"), [
+    (np.zeros((B, C, T, H, W), dtype=np.float32), r"got numpy.ndarray; torch.from_numpy makes one of an array$"),
+    ([[1.0]], r"as a torch.Tensor, got builtins.list$"), (None, "got builtins.NoneType$")])
+def test_what_is_no_tensor_is_named(clip, message):
+    for embed in (PatchEmbed(patch_size=P, width=D), TubeletEmbed(tubelet_size=1, patch_size=P, width=D)):
+        with pytest.raises(TypeError, match=message):
+            embed(clip)
+
+
+def test_an_empty_batch_has_a_grid():
+    tokens, grid = PatchEmbed(patch_size=P, width=D)(torch.zeros(0, C, T, H, W))
+    assert tokens.shape == (0, GRID.l, D) and grid == GRID
 
 
 def test_integer_pixels_are_refused():
@@ -116,6 +134,48 @@ def test_resize_time_is_linear():
     ramp = ((torch.arange(4) + 0.5) / 4)[:, None]
     got = resize_time(ramp, 8)[1:-1, 0]  # the ends are held
     torch.testing.assert_close(got, (torch.arange(8)[1:-1] + 0.5) / 8)
+
+
+def test_tables_are_resized_in_their_own_precision():
+    """What float64 loses in float32 is about 1e-7; a 16-bit table is resized in float32 and rounded once."""
+    table = torch.randn(6, D, dtype=torch.float64)
+    rows, columns = interpolation(2, 4, cubic), interpolation(3, 5, cubic)
+    want = torch.einsum("ih,jw,hwd->ijd", rows, columns, table.view(2, 3, D)).flatten(0, 1)
+    got = resize_space(table, (2, 3), (4, 5))
+    assert got.dtype == torch.float64
+    torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(resize_time(table, 9), interpolation(6, 9, linear) @ table, rtol=1e-12, atol=1e-12)
+    for dtype in (torch.float16, torch.bfloat16):
+        half = table.to(dtype)
+        assert torch.equal(resize_space(half, (2, 3), (4, 5)), resize_space(half.float(), (2, 3), (4, 5)).to(dtype))
+        assert torch.equal(resize_time(half, 9), resize_time(half.float(), 9).to(dtype))
+
+
+def cubic(x):
+    """Keys' kernel with a = -0.75, as PyTorch has it."""
+    x, a = abs(x), -0.75
+    if x <= 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
+
+
+def linear(x):
+    return max(0.0, 1 - abs(x))
+
+
+def interpolation(old, new, kernel):
+    """`(new, old)`: the share of each old value in each new one; what lies outside counts for the value at the border.
+
+    Written out by hand: centres of new values on the old axis, and the kernel around them.
+    """
+    weights = torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        centre = (i + 0.5) * old / new - 0.5
+        if kernel is linear:
+            centre = max(centre, 0.0)
+        for j in range(math.floor(centre) - 1, math.floor(centre) + 3):
+            weights[i, min(max(j, 0), old - 1)] += kernel(centre - j)
+    return weights
 
 
 def test_sincos_tables():

@@ -1,8 +1,10 @@
-"""What every transformer block has besides attention: the MLP and stochastic depth."""
+"""What transformers share besides attention: the MLP, stochastic depth, the LayerNorm epsilon, how weights start."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
+
+EPS = 1e-6  # the published LayerNorm epsilon; nn.LayerNorm's default 1e-5 is the commonest cause of other logits
 
 
 class MLP(nn.Sequential):
@@ -32,3 +34,25 @@ class DropPath(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+def check_init(init: str) -> None:
+    """A ValueError unless `init` is one of the two ways in which weights start."""
+    if init not in ("published", "from_scratch"):
+        raise ValueError(f'init must be "published" or "from_scratch", got {init!r}')
+
+
+def position_std(init: str) -> float:
+    """Standard deviation of a fresh position table."""
+    check_init(init)
+    return 0.02 if init == "published" else 1.0
+
+
+def initialise(model: nn.Module, init: str) -> None:
+    """Truncated normal of std 0.02 and zero biases in every linear map ("published"), or PyTorch's defaults."""
+    if init == "published":
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)

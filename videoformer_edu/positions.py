@@ -22,15 +22,20 @@ def resize_space(table: Tensor, old: tuple[int, int], new: tuple[int, int]) -> T
         return table
     lead, d = table.shape[:-2], table.shape[-1]
     x = table.reshape(-1, *old, d).permute(0, 3, 1, 2)  # (lead, d, h, w)
-    x = F.interpolate(x.float(), size=tuple(new), mode="bicubic", align_corners=False).to(table.dtype)
+    x = F.interpolate(_wide(x), size=tuple(new), mode="bicubic", align_corners=False).to(table.dtype)
     return x.permute(0, 2, 3, 1).reshape(*lead, new[0] * new[1], d)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """16-bit floats as float32, to be resized in; float32 and float64 as they are."""
+    return x.float() if x.dtype.itemsize < 4 else x
 
 
 def resize_time(table: Tensor, new: int) -> Tensor:
     """`(t, d)` -> `(t', d)`: 1-D linear resize, so that the clip's first and last part keep their meaning."""
     if table.shape[0] == new:
         return table
-    x = table.float().T[None]  # (1, d, t)
+    x = _wide(table).T[None]  # (1, d, t)
     return F.interpolate(x, size=new, mode="linear", align_corners=False)[0].T.to(table.dtype)
 
 

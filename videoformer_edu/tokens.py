@@ -1,4 +1,4 @@
-"""From video to tokens and back: patches, tubelets, position tables.
+"""From video to tokens and back: patches and tubelets.
 
 A video is `(b, c, t, h, w)`. Tokens are `(b, l, d)` and run `(t h w)`, time slowest: token `l` sits in frame
 `l // (h*w)`. CLS, where a model has one, is index 0 and belongs to no place on the grid.
@@ -6,7 +6,7 @@ A video is `(b, c, t, h, w)`. Tokens are `(b, l, d)` and run `(t h w)`, time slo
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from einops import rearrange
 from torch import Tensor, nn
@@ -46,20 +46,44 @@ def to_sequence(x: Tensor) -> Tensor:
 # ---------------------------------------------------------------------------------------------------- embeddings
 
 
+def check_tensor(x: Any, expected: str) -> None:
+    """A TypeError in words unless `x` is a tensor."""
+    if not isinstance(x, Tensor):
+        hint = "; torch.from_numpy makes one of an array" if type(x).__module__ == "numpy" else ""
+        raise TypeError(f"expected {expected} as a torch.Tensor, got {type(x).__module__}.{type(x).__name__}{hint}")
+
+
 def check_video(video: Tensor, channels: int, patch: tuple[int, int, int]) -> None:
-    """A ValueError in words unless `video` is float `(b, c, t, h, w)` and `patch` (t, h, w) divides its last axes."""
+    """An error in words unless `video` is float `(b, c, t, h, w)` and `patch` (t, h, w) divides its last axes.
+
+    Raises TypeError for what is no tensor, ValueError for all else.
+    """
+    check_tensor(video, "a video (b, c, t, h, w)")
     if video.ndim != 5:
         raise ValueError(f"expected a video (b, c, t, h, w), got {video.ndim} axes {tuple(video.shape)}; "
                          "one clip needs a batch axis: clip[None]")
     if video.shape[1] != channels:
-        raise ValueError(f"expected {channels} channels on axis 1 of (b, c, t, h, w), got {tuple(video.shape)}; "
-                         "a (b, t, c, h, w) clip needs video.transpose(1, 2)")
+        if video.shape[2] == channels:
+            hint = "a (b, t, c, h, w) clip needs video.transpose(1, 2)"
+        elif video.shape[1] == 1:
+            hint = f"a grey clip needs video.expand(-1, {channels}, -1, -1, -1), or a model built with channels=1"
+        else:
+            hint = f"convert the clip, or build the model with channels={video.shape[1]}"
+        raise ValueError(f"expected {channels} channels on axis 1 of (b, c, t, h, w), got {tuple(video.shape)}; {hint}")
     if not video.is_floating_point():
         raise ValueError(f"expected float pixels, got {video.dtype}; normalise the uint8 clip first")
     for name, size, step in zip(("frames", "height", "width"), video.shape[2:], patch, strict=True):
         if size % step or size == 0:
-            raise ValueError(f"{name} is {size}, which the patch size {step} does not divide; "
-                             f"use {max(step, size - size % step)} or {size - size % step + step}")
+            fits = f"{size - size % step} or {size - size % step + step}" if size > step else f"{step}"
+            raise ValueError(f"{name} is {size}, which the patch size {step} does not divide; use {fits}")
+
+
+def patches_per_side(image_size: int, patch_size: int) -> int:
+    """How many patches fit along one side, or a ValueError."""
+    if patch_size < 1 or image_size % patch_size or image_size < patch_size:
+        raise ValueError(f"patch_size {patch_size} must divide image_size {image_size}; "
+                         f"try image_size={max(1, round(image_size / max(1, patch_size))) * max(1, patch_size)}")
+    return image_size // patch_size
 
 
 class PatchEmbed(nn.Module):
@@ -80,7 +104,7 @@ class PatchEmbed(nn.Module):
         frames = rearrange(video, "b c t h w -> (b t) c h w")
         x = self.proj(frames)  # (b*t, d, h', w')
         grid = Grid(t, x.shape[-2], x.shape[-1])
-        return rearrange(x, "(b t) d h w -> b (t h w) d", b=b), grid
+        return rearrange(x, "(b t) d h w -> b (t h w) d", b=b, t=t), grid
 
 
 class TubeletEmbed(nn.Module):

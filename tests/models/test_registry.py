@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -68,3 +69,37 @@ def test_published_pixels():
 def test_an_unknown_name_is_told_its_neighbours():
     with pytest.raises(ValueError, match="there is no builder 'timesformer_bas'; did you mean timesformer_base"):
         builder("timesformer_bas")
+
+
+SMALL = {name: {} for name in BUILDERS if name.endswith("_motion") or name == "vit_digits"}
+SMALL |= {"c3d": dict(frames=16, image_size=32, width=2, hidden=6), "r2plus1d_18": dict(width=4, depths=(1, 1)),
+          "two_pathway_base": dict(slow_width=24, slow_heads=3, fast_width=12, depth=1, fuse_every=1, image_size=32)}
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if BUILDERS[name].task != "pretraining"])
+def test_an_empty_batch_gives_no_logits(name):
+    """As a data loader may hand out at the end of a part; each model says so with a shape, not with an error."""
+    entry = BUILDERS[name]
+    model = entry.build(**SMALL[name], classes=5).eval()
+    size = SMALL[name].get("image_size", entry.clip[-1])
+    assert model(torch.randn(0, *entry.clip[:-2], size, size)).shape == (0, 5)
+
+
+@pytest.mark.parametrize("changes", [dict(attention=kind) for kind in ("joint", "space_only")], ids=str)
+def test_an_empty_batch_in_every_attention_of_timesformer(changes):
+    assert models.timesformer_motion(**changes).eval()(torch.randn(0, 3, 8, 32, 32)).shape == (0, 8)
+
+
+@pytest.mark.parametrize("variant", models.vivit.VARIANTS)
+def test_an_empty_batch_in_every_variant_of_vivit(variant):
+    assert models.vivit_motion(variant=variant).eval()(torch.randn(0, 3, 8, 32, 32)).shape == (0, 8)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_an_array_is_told_that_it_is_no_tensor(name):
+    entry = BUILDERS[name]
+    with torch.device("meta"):
+        model = entry.build()
+    arguments = (None,) if entry.task == "pretraining" else ()
+    with pytest.raises(TypeError, match=r"as a torch.Tensor, got numpy.ndarray; torch.from_numpy makes one"):
+        model(np.zeros((1, *entry.clip), dtype=np.float32), *arguments)

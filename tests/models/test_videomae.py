@@ -13,13 +13,19 @@ from videoformer_edu.models import (
     VideoMAEPretraining,
     tube_mask,
     videomae_base,
+    videomae_huge,
     videomae_large,
     videomae_motion,
     videomae_pretraining_base,
+    videomae_pretraining_huge,
+    videomae_pretraining_large,
     videomae_pretraining_motion,
+    videomae_pretraining_small,
     videomae_small,
 )
-from videoformer_edu.models.videomae import sequence_positions, split_mask, tubelet_targets
+from videoformer_edu.models.videomae import sequence_positions
+from videoformer_edu.models.videomae_pretraining import split_mask, tubelet_targets
+from videoformer_edu.positions import resize_joint
 from videoformer_edu.tokens import Grid
 
 SMALL = dict(frames=6, image_size=20, tubelet_size=2, patch_size=4, width=24, depth=2, heads=4, mlp_ratio=2.5,
@@ -61,6 +67,53 @@ def test_positions_are_fixed_and_in_no_checkpoint():
     assert not any("positions" in name for name in [*net.state_dict(), *dict(net.named_parameters())])
     ratio = classifier().encoder.positions / classifier(init="published").encoder.positions
     assert ratio[1:].nanmean().item() == pytest.approx(math.sqrt(2))
+
+
+@pytest.mark.parametrize("make", [classifier, pretraining])
+def test_weights_of_one_size_give_the_same_answer_whatever_size_the_model_was_built_at(make):
+    """`trained_at` says what no checkpoint shows: the clips that the weights, and so the positions, were made for."""
+    nets = [make(trained_at=(4, 12), **size) for size in (dict(frames=4, image_size=12), dict(frames=6, image_size=20),
+                                                          dict(frames=2, image_size=28))]
+    for net in nets[1:]:
+        net.load_state_dict(nets[0].state_dict())
+    mask = tube_mask(GRID, 0.6, batch=2, generator=torch.Generator().manual_seed(1))
+    clip, arguments = video(), (mask,) if make is pretraining else ()
+    first, *others = (net(clip, *arguments) for net in nets)
+    assert all(torch.equal(first, other) for other in others)
+    elsewhere = make()
+    elsewhere.load_state_dict(nets[0].state_dict())
+    assert (elsewhere(clip, *arguments) - first).abs().max() > 1e-3  # it matters
+    table = resize_joint(nets[0].encoder.positions, Grid(2, 3, 3), GRID)
+    seen = []
+    nets[1].encoder.blocks[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    nets[1](clip, *arguments)
+    tokens = nets[1].encoder.tubelet_embed(clip)[0] + table
+    torch.testing.assert_close(seen[0], tokens if make is classifier else tokens[~mask].view(2, -1, 24))
+
+
+@pytest.mark.parametrize("build", [videomae_motion, videomae_pretraining_motion])
+def test_the_small_weights_are_for_clips_of_32_pixels(build):
+    assert build(image_size=64, frames=16).encoder.table_grid == build().encoder.table_grid == Grid(4, 4, 4)
+
+
+def test_published_builders_are_for_the_published_weights():
+    with torch.device("meta"):
+        for make in (videomae_small, videomae_base, videomae_large, videomae_huge, videomae_pretraining_base):
+            encoder = make(image_size=64, frames=4, depth=1).encoder
+            assert (encoder.grid, encoder.table_grid) == (Grid(2, 4, 4), Grid(8, 14, 14))
+
+
+def test_published_pretraining_starts_from_xavier():
+    """Each linear map reaches its bound sqrt(6 / (in + out)), the fused q, k, v as the one matrix that it is there; the
+    step between the networks keeps PyTorch's default, the mask token is a normal cut at one deviation."""
+    net = pretraining(init="published", width=96, decoder_width=48)
+    linears = {name: module for name, module in net.named_modules() if isinstance(module, torch.nn.Linear)}
+    assert len(linears) == 4 * 4 + 2
+    for name, module in linears.items():
+        bound = module.in_features**-0.5 if name == "to_decoder" else (6 / sum(module.weight.shape)) ** 0.5
+        assert 0.98 * bound < module.weight.abs().max() <= bound
+        assert module.bias is None or module.bias.abs().max() == 0
+    assert 0.015 < net.mask_token.abs().max() <= 0.02
 
 
 def test_tubes_hide_the_same_places_in_every_step_and_other_places_in_every_clip():
@@ -195,7 +248,8 @@ def test_maps_of_both_networks_have_the_clips_grid():
 
 
 @pytest.mark.parametrize(("build", "parameters", "gmacs"), [
-    (videomae_small, 22_033_936, 56.9), (videomae_base, 86_534_800, 180.3), (videomae_large, 304_270_736, 596.8)])
+    (videomae_small, 22_033_936, 56.9), (videomae_base, 86_534_800, 180.3), (videomae_large, 304_270_736, 596.8),
+    (videomae_huge, 632_119_440, 1191.0)])
 def test_published_parameters_and_costs(build, parameters, gmacs):
     with torch.device("meta"):
         model = build()
@@ -212,7 +266,10 @@ def test_base_within_one_per_cent_of_the_paper():
 
 def test_other_sizes():
     with torch.device("meta"):
-        assert count_parameters(videomae_pretraining_base()) == 94_210_944
+        pretrainings = [make() for make in (videomae_pretraining_small, videomae_pretraining_base,
+                                            videomae_pretraining_large, videomae_pretraining_huge)]
+    assert [count_parameters(net) for net in pretrainings] == [24_029_376, 94_210_944, 342_996_992, 692_487_296]
+    assert [len(net.decoder_blocks) for net in pretrainings] == [4, 4, 12, 12]
     assert count_parameters(videomae_motion()) == 125_512
     assert count_parameters(videomae_pretraining_motion()) == 148_320
 
@@ -231,6 +288,8 @@ def test_errors():
     uneven[0] |= torch.arange(75) < 40
     with pytest.raises(ValueError, match="every clip must hide as many tokens"):
         net(video(), uneven)
+    with pytest.raises(ValueError, match="the batch is empty, so nothing says how many tokens are hidden"):
+        net(video(b=0), tube_mask(GRID, 0.6, batch=0))
     with pytest.raises(ValueError, match="pixel_std has 3 values for 1 channels"):
         pretraining(channels=1)
     with pytest.raises(ValueError, match="tubelet_size 4 must divide frames 6"):

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from videoformer_edu.attention import Spatial, Temporal, record_attention
 from videoformer_edu.cost import count_macs, count_parameters
-from videoformer_edu.models import ViT, ViViT, inflate, start_from_image, vivit_base, vivit_motion
+from videoformer_edu.models import ViT, ViViT, inflate, start_from_image, vivit_base, vivit_large, vivit_motion
 from videoformer_edu.models.vivit import VARIANTS
 from videoformer_edu.tokens import Grid
 
@@ -170,7 +170,7 @@ def test_positions_of_a_larger_clip_are_resized_axis_by_axis():
     wide = F.interpolate(steps, size=(2, 5), mode="bicubic").flatten(1).T[None]  # (1, d*n, t)
     long = F.interpolate(wide, size=4, mode="linear")[0].T.reshape(4, 16, 10).transpose(1, 2).reshape(40, 16)
     got = net.encoder.positions(Grid(4, 2, 5)).detach()
-    torch.testing.assert_close(got, torch.cat([table[:1], long]), rtol=1e-5, atol=1e-5)  # resized in single precision
+    torch.testing.assert_close(got, torch.cat([table[:1], long]), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -203,6 +203,22 @@ def test_fresh_published_weights():
     assert net.head.weight.grad.abs().sum() > 0 == net.temporal_encoder.cls.abs().sum() == net.spatial_encoder.cls.sum()
     assert 0.01 < net.temporal_encoder.positions.table.std() < 0.03
     assert net.tubelet_embed.proj.weight[:, :, 0].abs().max() == 0 < net.tubelet_embed.proj.weight[:, :, 1].abs().min()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_queries_keys_and_values_start_as_three_matrices_of_their_own(variant):
+    """Xavier's bound is sqrt(6 / (in + out)): the numbers of each d x d matrix reach it, and none lies beyond."""
+    net = build(variant, init="published", width=64, heads=4, depth=2, temporal_depth=1)
+    found = [module for name, module in net.named_modules() if name.endswith("qkv")]
+    assert len(found) == {"factorised_encoder": 3, "factorised_self_attention": 4}.get(variant, 2)
+    bound = (6 / (64 + 64)) ** 0.5
+    for module in found:
+        for matrix in module.weight.detach().chunk(3):
+            assert 0.99 * bound < matrix.abs().max() <= bound
+            assert matrix.std() == pytest.approx(bound / 3**0.5, rel=0.05)
+        assert module.bias.abs().max() == 0
+    hidden = next(module for name, module in net.named_modules() if name.endswith("mlp.0")).weight
+    assert 0.99 * (6 / sum(hidden.shape)) ** 0.5 < hidden.abs().max() <= (6 / sum(hidden.shape)) ** 0.5
 
 
 def test_inflated_filters():
@@ -295,6 +311,14 @@ def test_published_parameters_and_costs(variant, depth, parameters, gmacs, publi
     assert f"{millions:.3f}" == ours and printed in (f"{millions:.1f}", str(int(millions * 10) / 10))
     macs = count_macs(model, 1, 3, 32, 224, 224) / 1e9
     assert round(macs, 1) == gmacs and macs == pytest.approx(published, rel=0.01)
+
+
+def test_the_large_factorised_encoder_is_as_deep_in_time_as_its_configuration():
+    """scenic: 24 temporal layers for Kinetics-400 and -600; 4 for Epic Kitchens and Something-Something v2."""
+    with torch.device("meta"):
+        deep, flat = (vivit_large(variant="factorised_encoder", **depth) for depth in ({}, dict(temporal_depth=4)))
+    assert [len(net.temporal_encoder.blocks) for net in (deep, flat)] == [24, 4]
+    assert [count_parameters(net) for net in (deep, flat)] == [606_827_920, 354_903_440]
 
 
 def test_the_small_model_has_the_recorded_size():

@@ -172,7 +172,7 @@ def test_a_pretrained_encoder_is_fine_tuned():
 def test_the_published_size():
     size = dict(frames=2, image_size=224, tubelet_size=2, patch_size=16, width=768, depth=12, heads=12)
     model, video = theirs(VideoMAEForVideoClassification, size, noise=0.02), clip(size, b=1)
-    mine = videomae_base(frames=2, classes=9, **EPS).eval()
+    mine = videomae_base(frames=2, classes=9, trained_at=(2, 224), **EPS).eval()
     load_pretrained(mine, model.state_dict())
     with torch.no_grad():
         assert_same(mine(video), model(video.transpose(1, 2)).logits)

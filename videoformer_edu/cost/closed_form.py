@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from videoformer_edu.attention.patterns import Spatial, Temporal, check_grid
 from videoformer_edu.models.timesformer import ATTENTIONS
-from videoformer_edu.models.vit import patches_per_side
 from videoformer_edu.models.vivit import VARIANTS
-from videoformer_edu.tokens import Grid
+from videoformer_edu.tokens import Grid, patches_per_side
 
 
 @dataclass(frozen=True)

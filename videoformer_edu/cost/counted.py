@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from videoformer_edu.attention.core import Attention
 from videoformer_edu.attention.recording import record_attention
+from videoformer_edu.models import VideoMAEPretraining
 
 
 def count_macs(model: nn.Module, *shape: int) -> int:
@@ -31,3 +32,17 @@ def count_macs(model: nn.Module, *shape: int) -> int:
 def count_parameters(model: nn.Module) -> int:
     """All parameters, trained or not."""
     return sum(p.numel() for p in model.parameters())
+
+
+class Painting(nn.Module):
+    """VideoMAE's pretraining of one clip, `ratio` of it hidden. Which tubes those are does not change the cost."""
+
+    def __init__(self, model: VideoMAEPretraining, ratio: float = 0.9):
+        super().__init__()
+        self.model, self.ratio = model, ratio
+
+    def forward(self, video: Tensor) -> Tensor:
+        grid = self.model.encoder.grid
+        order = torch.arange(grid.l, device=video.device).expand(len(video), -1)
+        hidden = int(self.ratio * grid.n) * grid.t
+        return self.model.paint(video, order[:, :-hidden], order[:, -hidden:])

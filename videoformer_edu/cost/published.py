@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from videoformer_edu import models
 from videoformer_edu.cost.closed_form import Cost, timesformer_cost, vit_cost, vivit_cost
+from videoformer_edu.models.registry import BUILDERS
 
 
 @dataclass(frozen=True)
@@ -52,88 +49,73 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a builder with its options, the input, and what was published.
+    """One line of the table: a builder with its options, and what was published about it.
 
-    clip: `(c, t, h, w)`, or `(c, h, w)` for an image. closed: the closed form, which is given the same options; None
-    where there is none. parameters_m (millions) and gmacs (G per view) are None and source, a key of SOURCES, is empty
-    where nothing was published.
+    parameters_m (millions) and gmacs (G per view) are None and source, a key of SOURCES, is empty where nothing was
+    published. closed: the closed form, which is given the same options; None where there is none. other_clip: the
+    input, where it is not the builder's own.
     """
 
     name: str
-    build: Callable[..., nn.Module]
-    clip: tuple[int, ...]
+    builder: str
     parameters_m: float | None = None
     gmacs: float | None = None
     source: str = ""
     closed: Callable[..., Cost] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    other_clip: tuple[int, ...] = ()
+
+    @property
+    def clip(self) -> tuple[int, ...]:
+        return self.other_clip or BUILDERS[self.builder].clip
 
 
-class Painting(nn.Module):
-    """VideoMAE's pretraining of one clip, `ratio` of it hidden. Which tubes those are does not change the cost."""
-
-    def __init__(self, model: models.VideoMAEPretraining, ratio: float = 0.9):
-        super().__init__()
-        self.model, self.ratio = model, ratio
-
-    def forward(self, video: Tensor) -> Tensor:
-        grid = self.model.encoder.grid
-        order = torch.arange(grid.l, device=video.device).expand(len(video), -1)
-        hidden = int(self.ratio * grid.n) * grid.t
-        return self.model.paint(video, order[:, :-hidden], order[:, -hidden:])
-
-
-def clip(frames: int, size: int = 224) -> tuple[int, ...]:
-    return (3, frames, size, size)
-
-
-def vit(name: str, build: Callable[..., nn.Module], *published: float, **size: int) -> Row:
-    return Row(name, build, (3, 224, 224), *published, "ViT", partial(vit_cost, **size))
-
-
-def timesformer(row: Published, build: Callable[..., nn.Module]) -> Row:
+def timesformer(row: Published, builder: str) -> Row:
     closed = partial(timesformer_cost, frames=row.frames, image_size=row.image_size)
-    return Row(row.name, build, clip(row.frames, row.image_size), row.parameters_m, row.gmacs, "TimeSformer", closed)
+    return Row(row.name, builder, row.parameters_m, row.gmacs, "TimeSformer", closed)
 
 
 def vivit(name: str, *published: float, **options: Any) -> Row:
-    return Row(name, models.vivit_base, clip(32), *published, "ViViT", vivit_cost, options)
+    return Row(name, "vivit_base", *published, "ViViT", vivit_cost, options)
 
 
 TABLE = (
-    vit("ViT-Ti/16", models.vit_tiny_patch16_224, 5.72, 1.26, width=192, heads=3),
-    vit("ViT-S/16", models.vit_small_patch16_224, 22.05, 4.61, width=384, heads=6),
-    vit("ViT-B/16", models.vit_base_patch16_224, 86.6, 17.6),
-    vit("ViT-L/16", models.vit_large_patch16_224, 304.3, 61.6, width=1024, depth=24, heads=16),
-    Row("TimeSformer space-only", models.timesformer_base, clip(8), 85.9, None, "TimeSformer", timesformer_cost,
+    Row("ViT-Ti/16", "vit_tiny_patch16_224", 5.72, 1.26, "ViT", partial(vit_cost, width=192, heads=3)),
+    Row("ViT-S/16", "vit_small_patch16_224", 22.05, 4.61, "ViT", partial(vit_cost, width=384, heads=6)),
+    Row("ViT-B/16", "vit_base_patch16_224", 86.6, 17.6, "ViT", vit_cost),
+    Row("ViT-L/16", "vit_large_patch16_224", 304.3, 61.6, "ViT", partial(vit_cost, width=1024, depth=24, heads=16)),
+    Row("TimeSformer space-only", "timesformer_base", 85.9, None, "TimeSformer", timesformer_cost,
         dict(attention="space_only")),
-    Row("TimeSformer joint", models.timesformer_base, clip(8), 85.9, None, "TimeSformer", timesformer_cost,
-        dict(attention="joint")),
-    *(timesformer(row, build) for row, build in zip(
-        PUBLISHED_TIMESFORMER, (models.timesformer_base, models.timesformer_hr, models.timesformer_large),
-        strict=True)),
+    Row("TimeSformer joint", "timesformer_base", 85.9, None, "TimeSformer", timesformer_cost, dict(attention="joint")),
+    timesformer(PUBLISHED_TIMESFORMER[0], "timesformer_base"),
+    timesformer(PUBLISHED_TIMESFORMER[1], "timesformer_hr"),
+    timesformer(PUBLISHED_TIMESFORMER[2], "timesformer_large"),
     vivit("ViViT-B/16x2, model 1", 88.9, 455.2),
     vivit("ViViT-B/16x2, model 2", 115.1, 284.4, variant="factorised_encoder"),
     vivit("ViViT-B/16x2, model 3", 117.3, 372.3, variant="factorised_self_attention"),
     vivit("ViViT-B/16x2, model 4", 88.9, 277.1, variant="factorised_dot_product"),
     vivit("ViViT-B/16x2, frame average", 86.7, 283.9, variant="factorised_encoder", temporal_depth=0),
-    Row("ViViT-L/16x2, model 2", models.vivit_large, clip(32), None, None, "",
-        partial(vivit_cost, width=1024, depth=24, heads=16), dict(variant="factorised_encoder")),
-    Row("Video Swin-T", models.video_swin_tiny, clip(32), 28, 87.9, "Video Swin"),
-    Row("Video Swin-S", models.video_swin_small, clip(32), 50, 165.9, "Video Swin"),
-    Row("Video Swin-B", models.video_swin_base, clip(32), 88, 281.6, "Video Swin"),
-    Row("MViT-B 16x4", models.mvit_v1_b, clip(16), 36.6, 70.5, "MViT"),
-    Row("MViT-B 32x3", models.mvit_v1_b, clip(32), 36.6, 170, "MViT", options=dict(frames=32)),
-    Row("MViTv2-S 16x4", models.mvit_v2_s, clip(16), 34.5, 64.5, "MViTv2"),
-    Row("VideoMAE ViT-S", models.videomae_small, clip(16), 22, 57, "VideoMAE"),
-    Row("VideoMAE ViT-B", models.videomae_base, clip(16), 87, 180, "VideoMAE"),
-    Row("VideoMAE ViT-L", models.videomae_large, clip(16), 305, 597, "VideoMAE"),
-    Row("VideoMAE ViT-B, pretraining", models.videomae_pretraining_base, clip(16)),
-    Row("C3D", models.c3d, clip(16, 112), 78.409573, 38.6154752, "C3D", options=dict(classes=101)),
-    Row("R(2+1)D-18", models.r2plus1d_18, clip(16, 112), 31.505, 40.519, "R(2+1)D"),
-    Row("SlowFast R50 4x16", models.slowfast_r50_4x16, clip(32, 256), 34.48, 36.1, "SlowFast"),
-    Row("SlowFast R50 8x8", models.slowfast_r50_8x8, clip(32, 256), 34.57, 65.7, "SlowFast"),
-    Row("Two pathways, base", models.two_pathway_base, clip(16)),
-    Row("vit_digits", models.vit_digits, (3, 32, 32)),
-    *(Row(name, build, clip(8, 32)) for name, build in vars(models).items() if name.endswith("_motion")),
+    Row("ViViT-L/16x2, model 2", "vivit_large", options=dict(variant="factorised_encoder"),
+        closed=partial(vivit_cost, width=1024, depth=24, temporal_depth=24, heads=16)),
+    Row("Video Swin-T", "video_swin_tiny", 28, 87.9, "Video Swin"),
+    Row("Video Swin-S", "video_swin_small", 50, 165.9, "Video Swin"),
+    Row("Video Swin-B", "video_swin_base", 88, 281.6, "Video Swin"),
+    Row("MViT-B 16x4", "mvit_v1_b", 36.6, 70.5, "MViT"),
+    Row("MViT-B 32x3", "mvit_v1_b", 36.6, 170, "MViT", options=dict(frames=32), other_clip=(3, 32, 224, 224)),
+    Row("MViTv2-S 16x4", "mvit_v2_s", 34.5, 64.5, "MViTv2"),
+    Row("VideoMAE ViT-S", "videomae_small", 22, 57, "VideoMAE"),
+    Row("VideoMAE ViT-B", "videomae_base", 87, 180, "VideoMAE"),
+    Row("VideoMAE ViT-L", "videomae_large", 305, 597, "VideoMAE"),
+    Row("VideoMAE ViT-H", "videomae_huge"),
+    Row("VideoMAE ViT-S, pretraining", "videomae_pretraining_small"),
+    Row("VideoMAE ViT-B, pretraining", "videomae_pretraining_base"),
+    Row("VideoMAE ViT-L, pretraining", "videomae_pretraining_large"),
+    Row("VideoMAE ViT-H, pretraining", "videomae_pretraining_huge"),
+    Row("C3D", "c3d", 78.409573, 38.6154752, "C3D", options=dict(classes=101)),
+    Row("R(2+1)D-18", "r2plus1d_18", 31.505, 40.519, "R(2+1)D"),
+    Row("SlowFast R50 4x16", "slowfast_r50_4x16", 34.48, 36.1, "SlowFast"),
+    Row("SlowFast R50 8x8", "slowfast_r50_8x8", 34.57, 65.7, "SlowFast"),
+    Row("Two pathways, base", "two_pathway_base"),
+    Row("vit_digits", "vit_digits"),
+    *(Row(name, name) for name in BUILDERS if name.endswith("_motion")),
 )

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from videoformer_edu.cost.counted import count_macs, count_parameters
-from videoformer_edu.cost.published import SOURCES, TABLE, Painting, Row
-from videoformer_edu.models import VideoMAEPretraining
+from videoformer_edu.cost.counted import Painting, count_macs, count_parameters
+from videoformer_edu.cost.published import SOURCES, TABLE, Row
+from videoformer_edu.models.registry import BUILDERS
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Line:
 def measure(row: Row) -> Line:
     """Build the model on the meta device, where tensors have shapes but no memory, and count."""
     with torch.device("meta"):
-        model = row.build(**row.options)
+        model = BUILDERS[row.builder].build(**row.options)
     parameters = count_parameters(model)
-    macs = count_macs(Painting(model) if isinstance(model, VideoMAEPretraining) else model, 1, *row.clip)
+    macs = count_macs(Painting(model) if BUILDERS[row.builder].task == "pretraining" else model, 1, *row.clip)
     options = "".join(f"{key}={value!r}, " for key, value in row.options.items()).removesuffix(", ")
     return Line(
-        row.name, f"{row.build.__name__}({options})", " x ".join(map(str, row.clip[1:])),
+        row.name, f"{row.builder}({options})", " x ".join(map(str, row.clip[1:])),
         parameters, row.parameters_m, deviation(parameters / 1e6, row.parameters_m),
         row.closed(**row.options).macs if row.closed else None,
         macs, row.gmacs, deviation(macs / 1e9, row.gmacs), SOURCES.get(row.source, ""))

@@ -1,21 +1,11 @@
 """One file per paper. Every model takes keyword arguments only and has named builders for its published sizes."""
 
-from videoformer_edu.models.cnn3d import (
-    C3D,
-    R2Plus1D,
-    SlowFast,
-    SmallCNN3d,
-    c3d,
-    c3d_motion,
-    r2plus1d_18,
-    r2plus1d_motion,
-    slow_frames,
-    slowfast_motion,
-    slowfast_r50_4x16,
-    slowfast_r50_8x8,
-)
+from videoformer_edu.models.c3d import C3D, c3d
 from videoformer_edu.models.controls import UnorderedFrames, unordered_motion
 from videoformer_edu.models.mvit import MultiscaleBlock, MViT, mvit_motion, mvit_v1_b, mvit_v2_s
+from videoformer_edu.models.r2plus1d import R2Plus1D, r2plus1d_18
+from videoformer_edu.models.slowfast import SlowFast, slow_frames, slowfast_motion, slowfast_r50_4x16, slowfast_r50_8x8
+from videoformer_edu.models.small_cnn import SmallCNN3d, c3d_motion, r2plus1d_motion
 from videoformer_edu.models.sparse import SparseBlock, SparseTransformer, sparse_motion
 from videoformer_edu.models.timesformer import (
     DividedSpaceTimeBlock,
@@ -36,14 +26,20 @@ from videoformer_edu.models.video_swin import (
 )
 from videoformer_edu.models.videomae import (
     VideoMAE,
-    VideoMAEPretraining,
-    tube_mask,
     videomae_base,
+    videomae_huge,
     videomae_large,
     videomae_motion,
-    videomae_pretraining_base,
-    videomae_pretraining_motion,
     videomae_small,
+)
+from videoformer_edu.models.videomae_pretraining import (
+    VideoMAEPretraining,
+    tube_mask,
+    videomae_pretraining_base,
+    videomae_pretraining_huge,
+    videomae_pretraining_large,
+    videomae_pretraining_motion,
+    videomae_pretraining_small,
 )
 from videoformer_edu.models.vit import (
     TransformerBlock,
@@ -73,7 +69,8 @@ __all__ = ["C3D", "R2Plus1D", "SlowFast", "SmallCNN3d", "c3d", "c3d_motion", "r2
            "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_s", "sparse_motion", "start_from_image",
            "start_from_image_swin", "timesformer_base", "timesformer_hr", "timesformer_large", "timesformer_motion",
            "tube_mask", "unordered_motion", "video_swin_base", "video_swin_motion", "video_swin_small",
-           "video_swin_tiny", "videomae_base", "videomae_large", "videomae_motion", "videomae_pretraining_base",
-           "videomae_pretraining_motion", "videomae_small", "vit_base_patch16_224", "vit_digits",
-           "vit_large_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vivit_base", "vivit_large",
-           "vivit_motion"]
+           "video_swin_tiny", "videomae_base", "videomae_huge", "videomae_large", "videomae_motion",
+           "videomae_pretraining_base", "videomae_pretraining_huge", "videomae_pretraining_large",
+           "videomae_pretraining_motion", "videomae_pretraining_small", "videomae_small", "vit_base_patch16_224",
+           "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vivit_base",
+           "vivit_large", "vivit_motion"]

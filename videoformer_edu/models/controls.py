@@ -44,8 +44,10 @@ class UnorderedFrames(nn.Module):
             raise ValueError(f"this model reads frames of {self.image_size} x {self.image_size} pixels, "
                              f"got {video.shape[3]} x {video.shape[4]}")
         x = self.frame(rearrange(video, "b c t h w -> (b t) c h w"))
-        x = rearrange(x, "(b t) d -> b t d", b=len(video))
-        return self.mlp(torch.cat([x.mean(dim=1), x.std(dim=1, correction=0), x.amax(dim=1)], dim=-1))
+        x = rearrange(x, "(b t) d -> b t d", b=len(video), t=video.shape[2])
+        mean = x.mean(dim=1)
+        spread = torch.linalg.vector_norm(x - mean[:, None], dim=1) / video.shape[2] ** 0.5  # the standard deviation
+        return self.mlp(torch.cat([mean, spread, x.amax(dim=1)], dim=-1))
 
     def forward(self, video: Tensor) -> Tensor:
         return self.head(self.features(video))

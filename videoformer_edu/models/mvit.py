@@ -26,8 +26,7 @@ from videoformer_edu.attention.core import Attention, Where, attend
 from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import Full
 from videoformer_edu.attention.pooling import Stride
-from videoformer_edu.layers import MLP, DropPath
-from videoformer_edu.models.vit import EPS, initialise, position_std
+from videoformer_edu.layers import EPS, MLP, DropPath, initialise, position_std
 from videoformer_edu.positions import SpacePositions, TimePositions
 from videoformer_edu.tokens import Grid, check_video
 

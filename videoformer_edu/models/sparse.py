@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from videoformer_edu.attention.patterns import Pattern
 from videoformer_edu.attention.sparse import SparseAttention
 from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
+from videoformer_edu.layers import EPS, initialise, position_std
 from videoformer_edu.models.timesformer import start_from_scratch
-from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
+from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions, TimePositions
-from videoformer_edu.tokens import Grid, TubeletEmbed
+from videoformer_edu.tokens import Grid, TubeletEmbed, patches_per_side
 
 
 class SparseBlock(TransformerBlock):

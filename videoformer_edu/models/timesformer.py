@@ -12,28 +12,28 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.patterns import Full, Spatial
-from videoformer_edu.layers import MLP, DropPath
-from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
+from videoformer_edu.layers import EPS, MLP, DropPath, initialise, position_std
+from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions, TimePositions, sincos_patches
-from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed
+from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, patches_per_side
 
 ATTENTIONS = ("divided", "joint", "space_only")
 
 
 @torch.no_grad()
 def start_from_scratch(patches: PatchEmbed | TubeletEmbed, places: SpacePositions, times: TimePositions | None, *,
-                       where: float = 1.0, when: float = 2.0) -> None:
-    """What a small model has to see from the first step on: what is there (rms about 1), where and when it is.
+                       space_scale: float = 1.0, time_scale: float = 2.0) -> None:
+    """Starts what a small model adds up in a token, in place: patches with rms about 1, places and times in proportion.
 
-    Positions start as sines, so that neighbours in space and time look alike, and are still learned. Time is loudest
-    where attention has to tell frames apart and nothing else; joint attention tells places apart by the same scores,
-    and there the two are alike.
+    Positions start as sines, so that neighbours in space and time look alike, and are still learned. `space_scale` and
+    `time_scale` are their rms. Time weighs twice as much where attention has to tell frames apart and nothing else;
+    joint attention tells places apart by the same scores, and there both weigh the same.
     """
     table = places.table
-    table[int(places.cls):] = where * sincos_patches(*places.size, table.shape[1])
+    table[int(places.cls):] = space_scale * sincos_patches(*places.size, table.shape[1])
     patches.proj.weight.mul_(2)  # PyTorch's default leaves what a patch shows at half that size
     if times is not None:
-        times.table.mul_(when)
+        times.table.mul_(time_scale)
 
 
 class DividedSpaceTimeBlock(nn.Module):
@@ -96,7 +96,7 @@ class TimeSformer(nn.Module):
         self.head = nn.Linear(width, classes)
         initialise(self, init)
         if init == "from_scratch":
-            scales = dict(where=1.5, when=1.5) if attention == "joint" else {}
+            scales = dict(space_scale=1.5, time_scale=1.5) if attention == "joint" else {}
             start_from_scratch(self.patch_embed, self.space_positions, getattr(self, "time_positions", None), **scales)
         elif attention == "divided":
             for block in self.blocks:
@@ -136,8 +136,8 @@ class TimeSformer(nn.Module):
 
 def timesformer_motion(**changes) -> TimeSformer:
     """The small video model of the course: 8 frames of 32 x 32 pixels, 8 x 8 patches, eight directions of motion."""
-    return TimeSformer(**{**dict(frames=8, image_size=32, patch_size=8, width=64, depth=2, heads=4, classes=8,
-                                 mlp_ratio=2.0, init="from_scratch"), **changes})
+    return TimeSformer(**dict(frames=8, image_size=32, patch_size=8, width=64, depth=2, heads=4, classes=8,
+                                 mlp_ratio=2.0, init="from_scratch") | changes)
 
 
 def timesformer_base(**changes) -> TimeSformer:
@@ -147,9 +147,9 @@ def timesformer_base(**changes) -> TimeSformer:
 
 def timesformer_hr(**changes) -> TimeSformer:
     """TimeSformer-HR: 16 frames, 448 pixels (122.0 M parameters, 1702.7 G multiply-adds)."""
-    return TimeSformer(**{**dict(frames=16, image_size=448), **changes})
+    return TimeSformer(**dict(frames=16, image_size=448) | changes)
 
 
 def timesformer_large(**changes) -> TimeSformer:
     """TimeSformer-L: 96 frames, 224 pixels (121.6 M parameters, 2379.9 G multiply-adds)."""
-    return TimeSformer(**{**dict(frames=96), **changes})
+    return TimeSformer(**dict(frames=96) | changes)

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.cross import CrossAttention
 from videoformer_edu.attention.patterns import Full
-from videoformer_edu.layers import DropPath
-from videoformer_edu.models.cnn3d import slow_frames
-from videoformer_edu.models.vit import EPS, TransformerBlock, initialise, patches_per_side, position_std
+from videoformer_edu.layers import EPS, DropPath, initialise, position_std
+from videoformer_edu.models.slowfast import slow_frames
+from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions, sincos_at
-from videoformer_edu.tokens import Grid, TubeletEmbed
+from videoformer_edu.tokens import Grid, TubeletEmbed, check_tensor, patches_per_side
 
 HANDS = 32  # of the clock: sines and cosines of 16 frequencies
 
@@ -132,6 +132,7 @@ class TwoPathwayTransformer(nn.Module):
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, slow d + fast d)`: the mean of the normed tokens of each pathway."""
+        check_tensor(video, "a video (b, c, t, h, w)")
         if video.ndim != 5:
             raise ValueError(f"expected a video (b, c, t, h, w), got {tuple(video.shape)}")
         slow_clock, fast_clock = (self.clock(times).to(video) for times in self.times(video.shape[2]))

@@ -13,8 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.windows import WindowAttention
-from videoformer_edu.layers import MLP, DropPath
-from videoformer_edu.models.vit import initialise
+from videoformer_edu.layers import MLP, DropPath, initialise
 from videoformer_edu.models.vivit import inflate
 from videoformer_edu.tokens import Grid, TubeletEmbed, to_grid
 
@@ -114,7 +113,7 @@ class VideoSwin(nn.Module):
 
     def embed(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video -> tokens `(b, t*h*w, d)` of the first stage and their grid."""
-        if video.ndim == 5:  # anything else is refused by the embedding
+        if isinstance(video, Tensor) and video.ndim == 5:  # anything else is refused by the embedding
             t, h, w = (-size % step for size, step in zip(video.shape[2:], self.tubelet_embed.kernel, strict=True))
             video = F.pad(video, (0, w, 0, h, 0, t))
         x, grid = self.tubelet_embed(video)

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.core import MultiHeadAttention, Where
 from videoformer_edu.attention.patterns import Full, Pattern
-from videoformer_edu.layers import MLP, DropPath
+from videoformer_edu.layers import EPS, MLP, DropPath, initialise, position_std
 from videoformer_edu.positions import SpacePositions
-from videoformer_edu.tokens import Grid, PatchEmbed
-
-EPS = 1e-6  # the published LayerNorm epsilon; nn.LayerNorm's default 1e-5 is the commonest cause of other logits
+from videoformer_edu.tokens import Grid, PatchEmbed, check_tensor, patches_per_side
 
 
 class TransformerBlock(nn.Module):
@@ -62,6 +60,7 @@ class ViT(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """image `(b, c, h, w)` -> `(b, d)`: the normed CLS token that the head reads."""
+        check_tensor(image, "images (b, c, h, w)")
         if image.ndim != 4:
             raise ValueError(f"expected images (b, c, h, w), got {tuple(image.shape)}")
         patches, grid = self.patch_embed(image[:, :, None])  # a video of one frame: (b, n, d)
@@ -75,45 +74,20 @@ class ViT(nn.Module):
         return self.head(self.features(image))
 
 
-def patches_per_side(image_size: int, patch_size: int) -> int:
-    """How many patches fit along one side, or a ValueError."""
-    if patch_size < 1 or image_size % patch_size or image_size < patch_size:
-        raise ValueError(f"patch_size {patch_size} must divide image_size {image_size}; "
-                         f"try image_size={max(1, round(image_size / max(1, patch_size))) * max(1, patch_size)}")
-    return image_size // patch_size
-
-
-def position_std(init: str) -> float:
-    """Standard deviation of a fresh position table."""
-    if init not in ("published", "from_scratch"):
-        raise ValueError(f'init must be "published" or "from_scratch", got {init!r}')
-    return 0.02 if init == "published" else 1.0
-
-
-def initialise(model: nn.Module, init: str) -> None:
-    """Truncated normal of std 0.02 and zero biases in every linear map ("published"), or PyTorch's defaults."""
-    if init == "published":
-        for module in model.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-
-
 def vit_digits(**changes) -> ViT:
     """The small image model of the course: 32 x 32 pixels, 4 x 4 patches, ten digits."""
-    return ViT(**{**dict(image_size=32, patch_size=4, width=64, depth=3, heads=4, classes=10, mlp_ratio=2.0,
-                         init="from_scratch"), **changes})
+    return ViT(**dict(image_size=32, patch_size=4, width=64, depth=3, heads=4, classes=10, mlp_ratio=2.0,
+                         init="from_scratch") | changes)
 
 
 def vit_tiny_patch16_224(**changes) -> ViT:
     """ViT-Ti/16 of DeiT (5.7 M parameters, 1.26 G multiply-adds)."""
-    return ViT(**{**dict(width=192, heads=3), **changes})
+    return ViT(**dict(width=192, heads=3) | changes)
 
 
 def vit_small_patch16_224(**changes) -> ViT:
     """ViT-S/16 (22.1 M parameters, 4.6 G multiply-adds)."""
-    return ViT(**{**dict(width=384, heads=6), **changes})
+    return ViT(**dict(width=384, heads=6) | changes)
 
 
 def vit_base_patch16_224(**changes) -> ViT:
@@ -123,4 +97,4 @@ def vit_base_patch16_224(**changes) -> ViT:
 
 def vit_large_patch16_224(**changes) -> ViT:
     """ViT-L/16 (304 M parameters, 61.6 G multiply-adds)."""
-    return ViT(**{**dict(width=1024, depth=24, heads=16), **changes})
+    return ViT(**dict(width=1024, depth=24, heads=16) | changes)

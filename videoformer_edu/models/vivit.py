@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Full, Pattern, Spatial
-from videoformer_edu.layers import MLP, DropPath
-from videoformer_edu.models.vit import EPS, TransformerBlock, ViT, patches_per_side, position_std
+from videoformer_edu.layers import EPS, MLP, DropPath, position_std
+from videoformer_edu.models.vit import TransformerBlock, ViT
 from videoformer_edu.positions import JointPositions, SpacePositions, sincos_time
-from videoformer_edu.tokens import Grid, TubeletEmbed, inflate
+from videoformer_edu.tokens import Grid, TubeletEmbed, inflate, patches_per_side
 
 VARIANTS = ("spatio_temporal", "factorised_encoder", "factorised_self_attention", "factorised_dot_product")
 ORDERS = ("space_time", "time_space")
@@ -106,8 +106,9 @@ class ViViT(nn.Module):
     variant: see the table at the top of this file. `temporal_depth` belongs to the factorised encoder: blocks of its
     temporal encoder; 0 averages the frames instead, the paper's baseline. `order` belongs to the factorised
     self-attention. Clips of any length and size that the tubelets divide are accepted: positions are resized.
-    init: "published" as the JAX code has it (Xavier linear maps, CLS and head at zero, so fresh logits are all 0;
-    tubelets that only see their central frame); "from_scratch": see `ViT`, and time starts from a sin-cos table.
+    init: "published" as the JAX code has it (Xavier for each linear map, q, k and v being three; CLS and head at 0, so
+    fresh logits are all 0; tubelets that only see their central frame); "from_scratch": see `ViT`, and time starts from
+    a sin-cos table.
     """
 
     def __init__(self, *, variant: str = "spatio_temporal", frames: int = 32, image_size: int = 224,
@@ -161,7 +162,8 @@ class ViViT(nn.Module):
                 nn.init.zeros_(p)
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear) and name != "head":
-                nn.init.xavier_uniform_(module.weight)
+                for weight in module.weight.chunk(3) if name.endswith("qkv") else [module.weight]:
+                    nn.init.xavier_uniform_(weight)
                 nn.init.zeros_(module.bias)
         weight = self.tubelet_embed.proj.weight
         weight.copy_(inflate(weight[:, :, weight.shape[2] // 2].clone(), weight.shape[2]))
@@ -223,8 +225,8 @@ def _tiled(encoder: Encoder, image: ViT) -> Tensor:
 
 def vivit_motion(**changes) -> ViViT:
     """The small video model of the course: 8 frames of 32 x 32 pixels, tubelets of 2 x 8 x 8, eight directions."""
-    return ViViT(**{**dict(frames=8, image_size=32, tubelet_size=2, patch_size=8, width=64, depth=2, temporal_depth=2,
-                           heads=4, classes=8, mlp_ratio=2.0, init="from_scratch"), **changes})
+    return ViViT(**dict(frames=8, image_size=32, tubelet_size=2, patch_size=8, width=64, depth=2, temporal_depth=2,
+                           heads=4, classes=8, mlp_ratio=2.0, init="from_scratch") | changes)
 
 
 def vivit_base(**changes) -> ViViT:
@@ -236,5 +238,9 @@ def vivit_base(**changes) -> ViViT:
 
 
 def vivit_large(**changes) -> ViViT:
-    """ViViT-L/16x2, 32 frames; with variant="factorised_encoder" the paper's ViViT-L/16x2 FE."""
-    return ViViT(**{**dict(width=1024, depth=24, heads=16), **changes})
+    """ViViT-L/16x2, 32 frames; with variant="factorised_encoder" the paper's ViViT-L/16x2 FE (606.8 M parameters).
+
+    Its temporal encoder is 24 deep in the published configurations for Kinetics-400 and -600, as here, and 4 deep in
+    those for Epic Kitchens and Something-Something v2: pass temporal_depth=4 (354.9 M).
+    """
+    return ViViT(**dict(width=1024, depth=24, temporal_depth=24, heads=16) | changes)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from videoformer_edu.models.cnn3d import R2Plus1D, SlowFast
 from videoformer_edu.models.mvit import MViT
+from videoformer_edu.models.r2plus1d import R2Plus1D
+from videoformer_edu.models.slowfast import SlowFast
 from videoformer_edu.models.timesformer import TimeSformer
 from videoformer_edu.models.video_swin import VideoSwin
-from videoformer_edu.models.videomae import VideoMAE, VideoMAEPretraining
+from videoformer_edu.models.videomae import VideoMAE
+from videoformer_edu.models.videomae_pretraining import VideoMAEPretraining
 from videoformer_edu.models.vit import ViT
 from videoformer_edu.models.vivit import ViViT
 from videoformer_edu.pretrained.names import cnn3d, mvit, timesformer, video_swin, videomae, vivit

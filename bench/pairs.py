@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from unittest.mock import patch
 
 import torch
+from shortcuts import for_inference
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from videoformer_edu import models
 from videoformer_edu.cost import count_macs
-from videoformer_edu.models.inference import for_inference
 from videoformer_edu.pretrained import load_pretrained
 
 SIZES = {

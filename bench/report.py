@@ -24,7 +24,7 @@ ratios; models in turn, one thread, processor time, each sample between two matr
 whose rate is 100 %. Equal logits are asserted before anything is timed. One clip of 8 frames, models in eval mode, the
 backward pass down to all parameters. Pairs with a star share the structure and not the weights: what is compared there
 is the time of one multiply-add. The pair with a plus is measured apart and in no mean: ours takes the exact shortcuts
-of `models/inference.py`, fewer multiply-adds for the same logits.
+of `bench/shortcuts.py`, fewer multiply-adds for the same logits.
 
 `make bench` measures everything again and rewrites this page; `make bench ARGS="--pairs vit --size small"` does one
 pair in less than a minute. On a shared computer a difference of a few per cent is none.

@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from test_peers import bench_module
 
 from videoformer_edu.cost import count_macs
 from videoformer_edu.models import TimeSformer, ViT, ViViT, timesformer_base
-from videoformer_edu.models.inference import attend_from_cls, for_inference, merge_linear
+
+shortcuts = bench_module("shortcuts")
+attend_from_cls, merge_linear = shortcuts.attend_from_cls, shortcuts.merge_linear
+for_inference = shortcuts.for_inference
 
 SIZE = dict(image_size=20, patch_size=4, width=24, depth=3, heads=4, classes=7)
 MODELS = {

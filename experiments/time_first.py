@@ -39,7 +39,7 @@ class PenalisedAttention(MultiHeadAttention):
         """x `(b, 1 + l, d)` -> the same shape."""
         q, k, v = rearrange(self.qkv(x), "... l (three head e) -> three ... head l e", three=3, head=self.heads)
         bias = -self.penalty * outside(where.grid).to(x) if self.penalty else None
-        out = attend(q, k, v, mask, self.recorder(where), bias)  # (b, head, 1 + l, e)
+        out = attend(q, k, v, mask, bias, self.recorder(where))  # (b, head, 1 + l, e)
         return self.proj(rearrange(out, "... head l e -> ... l (head e)"))
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from videoformer_edu.attention import MultiHeadAttention, attend, attention_probabilities
+from videoformer_edu.attention import MultiHeadAttention, attend
+from videoformer_edu.attention.core import attention_scores, softmax_over_keys
 
 B, G, HEADS, L, E = 2, 3, 4, 5, 6
 D = HEADS * E
@@ -15,6 +16,10 @@ D = HEADS * E
 def qkv(seed=0):
     g = torch.Generator().manual_seed(seed)
     return (torch.randn(B, G, HEADS, L, E, generator=g, dtype=torch.float64) for _ in range(3))
+
+
+def probabilities(q, k, mask=None):
+    return softmax_over_keys(attention_scores(q, k, mask))
 
 
 def test_attend_is_the_equation_in_loops():
@@ -32,7 +37,7 @@ def test_masked_pairs_get_exactly_nothing():
     q, k, v = qkv()
     mask = torch.rand(L, L, generator=torch.Generator().manual_seed(1)) > 0.4
     mask |= torch.eye(L, dtype=torch.bool)
-    p = attention_probabilities(q, k, mask)
+    p = probabilities(q, k, mask)
     assert (p.masked_select(~mask.expand_as(p)) == 0).all()
     torch.testing.assert_close(p.sum(-1), torch.ones(B, G, HEADS, L, dtype=torch.float64))
     torch.testing.assert_close(attend(q, k, v, mask), p @ v)
@@ -42,7 +47,7 @@ def test_masked_pairs_get_exactly_nothing():
 def test_masks_of_every_rank_broadcast(shape):
     q, k, v = qkv()
     mask = (torch.rand(shape, generator=torch.Generator().manual_seed(2)) > 0.5) | torch.eye(L, dtype=torch.bool)
-    torch.testing.assert_close(attend(q, k, v, mask), attention_probabilities(q, k, mask) @ v)
+    torch.testing.assert_close(attend(q, k, v, mask), probabilities(q, k, mask) @ v)
 
 
 def test_keys_may_be_more_than_queries():

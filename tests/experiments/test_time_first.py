@@ -30,7 +30,7 @@ def test_only_patches_are_penalised_and_only_outside_their_own_tube():
 def test_no_penalty_is_plain_attention_and_a_high_one_is_temporal_attention():
     plain = MultiHeadAttention(width=8, heads=2)
     x = torch.randn(2, 1 + GRID.l, 8)
-    where = Where(Full(), GRID, cls=True)
+    where = Where(Full(), GRID)
     assert torch.equal(PenalisedAttention(plain, 0.0)(x, where=where), plain(x, where=where))
     mask = torch.ones(31, 31, dtype=torch.bool)
     mask[1:, 1:], mask[1:, 0] = Temporal().allowed(GRID), False

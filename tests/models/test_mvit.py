@@ -5,9 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from videoformer_edu.attention import record_attention
+from videoformer_edu.attention.distances import DistanceTable, RelativePositions, distances
+from videoformer_edu.attention.pooling import HeadPool, Pooled
 from videoformer_edu.cost import count_macs, count_parameters
 from videoformer_edu.models import MViT, mvit_motion, mvit_v1_b, mvit_v2_s
-from videoformer_edu.models.mvit import DistanceTable, HeadPool, RelativePositions, distances
+from videoformer_edu.models.mvit import BlockSizes, pyramid
 from videoformer_edu.tokens import Grid
 
 SMALL = dict(frames=6, image_size=20, width=12, heads=2, stages=(1, 2, 1), classes=7, kv_stride=(1, 4, 4),
@@ -78,6 +80,18 @@ def test_pooling_a_head_at_a_time_gives_the_same(stride):
         torch.testing.assert_close(out[:, head], pool.norm(one))
 
 
+def test_the_pyramid_of_version_1_doubles_channels_early_and_that_of_version_2_late():
+    options = dict(stages=(1, 2, 1), grid=Grid(8, 56, 56), width=96, heads=1, q_stride=(1, 2, 2), kv_stride=(1, 8, 8))
+    one, two, four, eight = (1, 1, 1), (1, 2, 2), (1, 4, 4), (1, 8, 8)
+    rows = [BlockSizes(96, 96, 192, 1, one, eight, Grid(8, 56, 56)),
+            BlockSizes(192, 192, 192, 2, two, four, Grid(8, 28, 28)),
+            BlockSizes(192, 192, 384, 2, one, four, Grid(8, 28, 28)),
+            BlockSizes(384, 384, 384, 4, two, two, Grid(8, 14, 14))]
+    assert pyramid(version=1, **options) == rows
+    widths = [(96, 96, 96), (96, 192, 192), (192, 192, 192), (192, 384, 384)]
+    assert pyramid(version=2, **options) == [BlockSizes(*w, *row[3:]) for w, row in zip(widths, rows, strict=True)]
+
+
 # ------------------------------------------------------------------------------------------------------ properties
 
 
@@ -134,8 +148,11 @@ def test_maps_know_the_grids_of_queries_and_keys(version):
     assert list(maps) == [f"blocks.{i}.attention" for i in range(4)]
     queries = [Grid(3, 5, 5), Grid(3, 3, 3), Grid(3, 3, 3), Grid(3, 2, 2)]
     keys = [Grid(3, 2, 2), Grid(3, 3, 3), Grid(3, 2, 2), Grid(3, 3, 3)]
+    kv_strides, q_strides = [(1, 4, 4), (1, 2, 2), (1, 2, 2), (1, 1, 1)], [(1, 1, 1), (1, 2, 2), (1, 1, 1), (1, 2, 2)]
+    assert [m.pattern for m in maps.values()] == [Pooled(kv, q) for kv, q in zip(kv_strides, q_strides, strict=True)]
     for m, grid, key_grid in zip(maps.values(), queries, keys, strict=True):
         assert (m.grid, m.key_grid, m.cls) == (grid, key_grid, True)
+        assert m.pattern.pairs(m.clip) == grid.l * key_grid.l
         heads = m.probabilities.shape[2]
         assert m.dense().shape == (2, heads, 1 + grid.l, 1 + key_grid.l)
         assert m.looks_from(2, 1, 1).shape == m.cls_looks().shape == (2, heads, *key_grid)
@@ -203,7 +220,14 @@ def test_the_small_model_has_the_recorded_size():
 
 def test_fresh_published_weights_and_from_scratch():
     net = mvit_v1_b(frames=4, image_size=32, stages=(1, 1), kv_stride=(1, 2, 2))
-    assert 0.015 < net.space_positions.table.std() < 0.025 and net.blocks[0].mlp[0].bias.abs().max() == 0
+    assert 0.015 < net.space_positions.table.std() < 0.025
+    for name, p in net.named_parameters():
+        if name.endswith("bias") and not name.startswith("embed."):
+            assert (p == 0.02).all(), name  # of linear maps and norms alike
+        elif "conv" in name or name == "embed.proj.weight" or "mlp" in name and name.endswith("0.weight"):
+            assert 0.015 < p.std() < 0.025, name
+        elif "norm" in name:
+            assert (p == 1).all(), name
     net = mvit_motion(version=1)
     assert 0.9 < net.space_positions.table.std() < 1.1 and 0.9 < net.time_positions.table.square().mean() < 1.1
 

@@ -165,8 +165,8 @@ class Naive(nn.Module):
     def forward(self, clip):
         slow, slow_grid = self.slow_embed(clip[:, :, ::4])
         fast, fast_grid = self.fast_embed(clip)
-        slow = self.slow_block(slow, slow_grid, cls=False).mean(1)
-        return torch.cat([slow, self.fast_block(fast, fast_grid, cls=False).mean(1)], dim=-1), slow_grid
+        slow = self.slow_block(slow, slow_grid).mean(1)
+        return torch.cat([slow, self.fast_block(fast, fast_grid).mean(1)], dim=-1), slow_grid
 
 
 def test_short_clips_that_break_the_naive_model():

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchvision.models.video import mvit as reference
 
+from videoformer_edu.attention.distances import distances
 from videoformer_edu.models import MViT, mvit_v1_b, mvit_v2_s
-from videoformer_edu.models.mvit import distances
 from videoformer_edu.pretrained import CheckpointError, load_pretrained
 
 STAGES = (1, 2, 2)

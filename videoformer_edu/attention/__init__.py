@@ -5,14 +5,13 @@ from videoformer_edu.attention.core import (
     MultiHeadAttention,
     Where,
     attend,
-    attention_probabilities,
     dense_attention,
 )
 from videoformer_edu.attention.cross import AlignedTime, CrossAttention
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Axial, Full, Pattern, Spatial, Temporal
-from videoformer_edu.attention.pooling import Pooled, PooledAttention
+from videoformer_edu.attention.pooling import Pooled, PoolingAttention
 from videoformer_edu.attention.recording import AttentionMap, record_attention
 from videoformer_edu.attention.rollout import attention_rollout, token_attribution
 from videoformer_edu.attention.sparse import SparseAttention
@@ -27,6 +26,6 @@ from videoformer_edu.attention.windows import WindowAttention
 
 __all__ = ["AlignedTime", "Attention", "AttentionMap", "Axial", "CrossAttention", "FactorisedDotProductAttention",
            "Full", "GlobalSpatial", "LocalTemporal", "LocalWindow", "MultiHeadAttention", "Pattern", "Pooled",
-           "PooledAttention", "SparseAttention", "SparseSpaceTime", "Spatial", "SpatialAttention", "StridedTemporal",
-           "Temporal", "TemporalAttention", "Where", "WindowAttention", "attend", "attention_probabilities",
-           "attention_rollout", "dense_attention", "record_attention", "token_attribution"]
+           "PoolingAttention", "SparseAttention", "SparseSpaceTime", "Spatial", "SpatialAttention", "StridedTemporal",
+           "Temporal", "TemporalAttention", "Where", "WindowAttention", "attend", "attention_rollout",
+           "dense_attention", "record_attention", "token_attribution"]

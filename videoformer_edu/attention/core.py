@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from videoformer_edu.attention.fused import fused_attention, is_faster
 from videoformer_edu.attention.patterns import Pattern
 from videoformer_edu.tokens import Grid
 
@@ -19,9 +19,7 @@ class Where(NamedTuple):
     """Where the tokens of an attention call sit in the clip: read only when a map is recorded."""
 
     pattern: Pattern
-    grid: Grid  # of the queries
-    cls: bool = False  # does CLS stand before every group?
-    key_grid: Grid | None = None  # where the keys' grid is another one (pooled or crossed); None: the same
+    grid: Grid  # of the clip; where queries or keys lie on another one, the pattern says so
     part: str = ""  # a module that attends more than once names each time: its maps are called module.part
 
 
@@ -33,47 +31,31 @@ def attention_scores(q: Tensor, k: Tensor, mask: Tensor | None = None, bias: Ten
     return scores if mask is None else scores.masked_fill(~mask, -math.inf)
 
 
-def attention_probabilities(q: Tensor, k: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """softmax of the scores: `(..., q, e)` and `(..., k, e)` -> `(..., q, k)`. `mask`: bool, True = may look."""
-    return union_probabilities([attention_scores(q, k, mask, bias)])[0]
+def softmax_over_keys(*scores: Tensor) -> Tensor:
+    """Scores `(..., q, k)` -> probabilities `(..., q, k)`, whose rows sum to one.
 
-
-def union_probabilities(scores: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """One softmax over several sets of keys: scores `(..., k_i)` each -> probabilities, the same shapes.
-
-    Together they sum to one. The sets must not overlap: a key in two of them would count twice.
+    Several sets of keys, `(..., q, k_i)` each, share one softmax, side by side: `(..., q, k_1 + k_2 + ...)`. They must
+    not overlap: a key in two of them would count twice.
     """
-    together = scores[0] if len(scores) == 1 else torch.cat(list(scores), dim=-1)
-    return together.softmax(dim=-1).split([s.shape[-1] for s in scores], dim=-1)
+    return (scores[0] if len(scores) == 1 else torch.cat(scores, dim=-1)).softmax(dim=-1)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None,
-           record: Callable[[Tensor], None] | None = None, bias: Tensor | None = None) -> Tensor:
-    """Attention of every group: `q (..., q, e)`, `k, v (..., k, e)` -> `(..., q, e)` (Vaswani et al. 2017, eq. 1).
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, bias: Tensor | None = None,
+           record: Callable[[Tensor], None] | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(e)) v: `q (..., head, q, e)`, `k, v (..., head, k, e)` -> `(..., head, q, e)`.
 
-    `mask` is bool and broadcasts to `(..., q, k)`; True = may look (torch's nn.MultiheadAttention means the opposite).
-    `bias` broadcasts likewise and is added to the scores.
-    Without `record` PyTorch's fused kernel runs and no `q x k` tensor is kept; with it the probabilities are computed
-    in the open, handed to `record`, and *the same tensor* weighs the values.
+    Attention of every group and head by itself (Vaswani et al. 2017, equation 1). `mask` is bool and broadcasts to
+    `(..., head, q, k)`; True = may look (torch's nn.MultiheadAttention means the opposite). `bias` broadcasts likewise
+    and is added to the scores. `record` is handed the probabilities, *the same tensor* that weighs the values; without
+    it PyTorch's fused kernel computes the same numbers and keeps no `q x k` tensor.
     """
-    # The fused CPU kernel has no gradient for a bias: what PyTorch falls back to then is slower than the open way.
-    learns_bias = bias is not None and bias.requires_grad and torch.is_grad_enabled() and q.device.type == "cpu"
-    if record is not None or learns_bias:
-        probabilities = attention_probabilities(q, k, mask, bias)
-        if record is not None:
-            record(probabilities)
-        return probabilities @ v
-    if bias is not None:  # the fused kernels take one of the two
-        bias = bias.to(q.dtype)
-        mask = bias if mask is None else torch.where(mask, bias, -math.inf)
-    lead = q.shape[:-3]  # the fused kernels want exactly four axes
-    q, k, v = (x.reshape(-1, *x.shape[-3:]) for x in (q, k, v))
-    if mask is not None and mask.ndim == 3:
-        mask = mask[None]  # with three axes it would not be fused
-    elif mask is not None and mask.ndim > 3:
-        mask = mask.expand(*lead, *mask.shape[-3:]).reshape(-1, *mask.shape[-3:])
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return out.reshape(*lead, *out.shape[-3:])
+    if record is None and is_faster(q, bias):
+        return fused_attention(q, k, v, mask, bias)
+    scores = attention_scores(q, k, mask, bias)  # (..., head, q, k)
+    probabilities = softmax_over_keys(scores)
+    if record is not None:
+        record(probabilities)
+    return probabilities @ v
 
 
 class Attention(nn.Module):
@@ -105,7 +87,7 @@ class MultiHeadAttention(Attention):
     def forward(self, x: Tensor, *, where: Where | None = None, mask: Tensor | None = None) -> Tensor:
         """x `(..., l, d)`; `mask` bool, broadcasting to `(..., head, l, l)`, True = may look."""
         q, k, v = rearrange(self.qkv(x), "... l (three head e) -> three ... head l e", three=3, head=self.heads)
-        out = attend(q, k, v, mask, self.recorder(where))  # (..., head, l, e)
+        out = attend(q, k, v, mask, record=self.recorder(where))  # (..., head, l, e)
         return self.proj(rearrange(out, "... head l e -> ... l (head e)"))
 
 
@@ -114,5 +96,5 @@ def dense_attention(module: MultiHeadAttention, x: Tensor, pattern: Pattern, gri
     return MultiHeadAttention.forward(module, x, mask=pattern.allowed(grid).to(x.device))
 
 
-__all__ = ["Attention", "MultiHeadAttention", "Where", "attend", "attention_probabilities", "attention_scores",
-           "dense_attention", "union_probabilities"]
+__all__ = ["Attention", "MultiHeadAttention", "Where", "attend", "attention_scores", "dense_attention",
+           "softmax_over_keys"]

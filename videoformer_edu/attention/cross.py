@@ -13,8 +13,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from videoformer_edu.attention.constants import cached_constant
 from videoformer_edu.attention.core import Attention, Where, attend
-from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import Pattern, Place, check_grid, token_numbers
 from videoformer_edu.attention.sparse import Arrangement, arrangement
 from videoformer_edu.tokens import Grid
@@ -64,7 +64,7 @@ class AlignedTime(Pattern):
         return rearrange(numbers, "t f n -> (t n) f" if self.same_place else "t f n -> t (f n)")
 
 
-@made_once
+@cached_constant
 def crossing(grid: Grid, others: Grid, same_place: bool, device: torch.device) -> Arrangement:
     """How to gather the tokens that meet; asked for in plain numbers, which a compiler takes for constants."""
     return arrangement(AlignedTime(Grid(*others), same_place), grid, device)
@@ -99,5 +99,5 @@ class CrossAttention(Attention):
         k, v = self.kv(context).chunk(2, dim=-1)
         out = attend(plan.gather(self.q(x), plan.queries, self.heads), plan.gather(k, plan.keys, self.heads),
                      plan.gather(v, plan.keys, self.heads), plan.mask,
-                     self.recorder(Where(self.pattern(context_grid), grid, key_grid=context_grid)))
+                     record=self.recorder(Where(self.pattern(context_grid), grid)))
         return self.proj(rearrange(plan.restore(out), "b l head e -> b l (head e)"))

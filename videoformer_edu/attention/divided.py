@@ -55,6 +55,6 @@ class SpatialAttention(nn.Module):
         patches = rearrange(x[:, cls:], "b (t n) d -> b t n d", t=grid.t)
         copies = x[:, None, :cls].expand(-1, grid.t, -1, -1)  # (b, t, cls, d)
         frames = torch.cat([copies, patches], dim=2)  # (b, t, cls + n, d)
-        frames = self.drop_path(self.attention(frames, where=Where(self.pattern, grid, bool(cls))))
+        frames = self.drop_path(self.attention(frames, where=Where(self.pattern, grid)))
         patches = rearrange(frames[:, :, cls:], "b t n d -> b (t n) d")
         return torch.cat([frames[:, :, :cls].mean(dim=1), patches], dim=1)

@@ -48,6 +48,10 @@ class Pattern(ABC):
         """`(groups, k)` numbers of the keys, on their own grid; here: the tokens of a group look at one another."""
         return self.groups(key_grid)
 
+    def query_grid(self, grid: Grid) -> Grid:
+        """The grid on which the queries lie, where the clip has `grid`; here: the same."""
+        return grid
+
     def key_grid(self, grid: Grid) -> Grid:
         """The grid on which the keys lie, where the clip has `grid`; here: the same."""
         return grid
@@ -55,7 +59,7 @@ class Pattern(ABC):
     def allowed(self, grid: Grid) -> Tensor:
         """`(l, l')` bool: row = the query that looks, column = the key that is looked at."""
         grid = check_grid(grid)
-        query, key = places(grid), places(self.key_grid(grid))
+        query, key = places(self.query_grid(grid)), places(self.key_grid(grid))
         return self.looks(Place(*(x[:, None] for x in query)), key, grid)
 
     def group_mask(self, grid: Grid) -> Tensor | None:

@@ -1,7 +1,7 @@
-"""Pooling attention: fewer keys and values, and fewer queries where a stage ends (MViT, Fan et al. 2021, section 3.1).
+"""Pooling attention: fewer keys and values, and fewer queries where a stage begins (MViT, Fan et al. 2021, 3.1).
 
-Neighbouring patches say much the same. Averaged over `(1, 2, 2)` patches, keys and values are a quarter as many and so
-are the pairs; the sequence itself gets shorter only where the queries are pooled, too.
+Neighbouring patches say much the same. With one key and value for `(1, 2, 2)` patches there are a quarter as many
+pairs; the sequence itself gets shorter only where the queries are pooled, too.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoformer_edu.attention.core import MultiHeadAttention, Where, attend
-from videoformer_edu.attention.patterns import Full, Pattern, Place, check_grid, check_positive, places, token_numbers
-from videoformer_edu.tokens import Grid, to_grid
+from videoformer_edu.attention.core import Attention, Where, attend
+from videoformer_edu.attention.distances import RelativePositions
+from videoformer_edu.attention.patterns import Full, Pattern, Place, check_grid, check_positive, token_numbers
+from videoformer_edu.layers import EPS
+from videoformer_edu.tokens import Grid
 
-POOLS = ("mean", "conv")
 Stride = tuple[int, int, int]
 
 
@@ -48,10 +50,6 @@ class Pooled(Pattern):
     def key_grid(self, grid: Grid) -> Grid:
         return pooled_grid(grid, self.kv_stride)
 
-    def allowed(self, grid: Grid) -> Tensor:
-        query, key = places(self.query_grid(grid)), places(self.key_grid(grid))
-        return self.looks(Place(*(x[:, None] for x in query)), key, grid)  # all true: (pooled l, pooled l')
-
     def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
         return Full().looks(query, key, grid)
 
@@ -65,57 +63,70 @@ class Pooled(Pattern):
         return token_numbers(key_grid).reshape(1, -1)
 
 
-class PooledAttention(MultiHeadAttention):
-    """Self-attention with pooled keys and values, and pooled queries: `(b, l, d)` -> `(b, l', d)` and the new grid.
+def to_map(patches: Tensor, grid: Grid) -> Tensor:
+    """`(b, t*h*w, d)` -> `(b, d, t, h, w)`: a view, channels last in memory, as the kernels of pooling like it best."""
+    return patches.unflatten(1, tuple(grid)).movedim(-1, 1)
 
-    pool: "mean" averages each box of patches (no parameters; what is missing at the border is left out of the mean);
-    "conv" is a depthwise 3 x 3 x 3 convolution, shared by the heads, with a LayerNorm after it, one for each of
-    queries, keys and values (MViT). A stride of `(1, 1, 1)` leaves that part as it is in either case.
+
+class HeadPool(nn.Module):
+    """Pools queries, keys or values: a depthwise 3 x 3 x 3 convolution that all heads share, then a norm.
+
+    CLS has no place on the grid: it goes round the convolution, but through the norm.
     """
-
-    def __init__(self, *, width: int, heads: int, kv_stride: Stride, q_stride: Stride = (1, 1, 1), pool: str = "mean",
-                 bias: bool = True):
-        super().__init__(width=width, heads=heads, bias=bias)
-        if pool not in POOLS:
-            raise ValueError(f"pool must be one of {', '.join(POOLS)}; got {pool!r}")
-        self.pattern = Pooled(tuple(kv_stride), tuple(q_stride))
-        build = MeanPool if pool == "mean" else ConvPool
-        strides = (self.pattern.q_stride, self.pattern.kv_stride, self.pattern.kv_stride)
-        self.pool_q, self.pool_k, self.pool_v = (
-            nn.Identity() if stride == (1, 1, 1) else build(stride=stride, channels=width // heads)
-            for stride in strides)
-
-    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
-        """x `(b, t*n, d)`, patches only -> tokens `(b, t'*n', d)` on the grid of the pooled queries, and that grid."""
-        b = len(x)
-        qkv = to_grid(self.qkv(x), grid).unflatten(-1, (3, self.heads, -1))  # (b, t, h, w, 3, head, e)
-        qkv = rearrange(qkv, "b t h w three head e -> three (b head) e t h w")
-        q, k, v = (rearrange(pool(part), "(b head) e t h w -> b head (t h w) e", b=b)
-                   for pool, part in zip((self.pool_q, self.pool_k, self.pool_v), qkv, strict=True))
-        queries, keys = self.pattern.query_grid(grid), self.pattern.key_grid(grid)
-        out = attend(q, k, v, record=self.recorder(Where(Full(), queries, key_grid=keys)))
-        return self.proj(rearrange(out, "b head l e -> b l (head e)")), queries
-
-
-class MeanPool(nn.Module):
-    """The mean of every box of `stride` patches: `(b, c, t, h, w)` -> `(b, c, t', h', w')`."""
 
     def __init__(self, *, stride: Stride, channels: int):
         super().__init__()
         self.stride = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        kernel = tuple(min(step, size) for step, size in zip(self.stride, x.shape[2:], strict=True))
-        return F.avg_pool3d(x, kernel, kernel, ceil_mode=True, count_include_pad=False)
-
-
-class ConvPool(nn.Module):
-    """A depthwise convolution with a stride, then a norm over the channels; the shapes are MeanPool's."""
-
-    def __init__(self, *, stride: Stride, channels: int):
-        super().__init__()
         self.conv = nn.Conv3d(channels, channels, 3, stride=stride, padding=1, groups=channels, bias=False)
-        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.norm = nn.LayerNorm(channels, eps=EPS)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x).movedim(1, -1)).movedim(-1, 1)
+    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
+        """x `(b, [1 +] t*h*w, head, e)` -> `(b, head, [1 +] t'*h'*w', e)` and the pooled grid."""
+        cls, heads = x.shape[1] - grid.l, x.shape[2]  # 1 with CLS, 0 without
+        x = x.flatten(2)  # (b, [1 +] l, head*e)
+        weight = self.conv.weight.repeat(heads, 1, 1, 1, 1)  # one convolution for all heads
+        pooled = F.conv3d(to_map(x[:, cls:], grid), weight, stride=self.stride, padding=1, groups=x.shape[2])
+        x = torch.cat([x[:, :cls], rearrange(pooled, "b d t h w -> b (t h w) d")], dim=1)
+        return self.norm(x.unflatten(2, (heads, -1))).transpose(1, 2), Grid(*pooled.shape[2:])
+
+
+class PoolingAttention(Attention):
+    """Attention whose queries, keys and values are pooled on their grids: `(b, [1 +] l, d)` -> `(b, [1 +] l', out)`.
+
+    Computes the pattern `Pooled(kv_stride, q_stride)`; a CLS token in front is not pooled. out: the width that leaves,
+    by default the one that came in. pool_queries: whether queries pass a convolution at all (False needs `q_stride` 1).
+    residual: add the pooled queries to the result, CLS left out (version 2, equation 3). distances: the grid that the
+    tables of relative positions are made for, drawn with `std`; None: no relative positions.
+    """
+
+    def __init__(self, *, width: int, heads: int, kv_stride: Stride, q_stride: Stride = (1, 1, 1),
+                 out: int | None = None, pool_queries: bool = True, residual: bool = False,
+                 distances: Grid | None = None, std: float = 0.02):
+        out = out or width
+        super().__init__(width=out, heads=heads)
+        self.pattern = Pooled(tuple(kv_stride), tuple(q_stride))
+        if not pool_queries and self.pattern.q_stride != (1, 1, 1):
+            raise ValueError(f"pool_queries=False leaves the queries where they are, so q_stride must be (1, 1, 1), "
+                             f"got {self.pattern.q_stride}")
+        self.residual = residual
+        self.qkv = nn.Linear(width, 3 * out)
+        self.proj = nn.Linear(out, out)
+        self.pool_q = HeadPool(stride=self.pattern.q_stride, channels=out // heads) if pool_queries else None
+        self.pool_k = HeadPool(stride=self.pattern.kv_stride, channels=out // heads)
+        self.pool_v = HeadPool(stride=self.pattern.kv_stride, channels=out // heads)
+        self.relative = RelativePositions(sizes=distances, width=out // heads, std=std) if distances else None
+
+    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
+        """x `(b, [1 +] l, d)` -> `(b, [1 +] l', out)` on the grid of the pooled queries, and that grid."""
+        cls = x.shape[1] - check_grid(grid).l
+        if cls not in (0, 1):
+            raise ValueError(f"expected {grid.l} patch tokens for the grid {tuple(grid)}, or one more with CLS, got "
+                             f"{x.shape[1]}")
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)  # (b, [1 +] l, head, e)
+        q, queries = self.pool_q(q, grid) if self.pool_q else (q.transpose(1, 2), grid)
+        (k, keys), (v, _) = self.pool_k(k, grid), self.pool_v(v, grid)  # (b, head, [1 +] l', e)
+        bias = self.relative(q, queries, keys) if self.relative else None
+        out = attend(q, k, v, bias=bias, record=self.recorder(Where(self.pattern, grid)))
+        if self.residual:
+            out = torch.cat([out[:, :, :cls], out[:, :, cls:] + q[:, :, cls:]], dim=2)
+        return self.proj(rearrange(out, "b head l e -> b l (head e)")), queries

@@ -27,22 +27,37 @@ from videoformer_edu.tokens import Grid
 class AttentionMap:
     """The probabilities of one attention module in one forward pass.
 
-    `probabilities` is `(b, groups, head, q, k)`; group `g` holds the tokens `pattern.groups(grid)[g]`, after CLS where
-    `cls` is true. `grid` is the queries', `key_grid` the keys' (the same, but for pooled and crossed attention). Rows
-    sum to one; what a row gives to padding is on no grid.
+    `probabilities` is `(b, groups, head, q, k)`; group `g` holds the tokens `pattern.groups(clip)[g]`, after CLS where
+    `cls` is true. `clip` is the grid of the tokens that came in, `grid` the queries' and `key_grid` the keys' (all the
+    same, but for pooled and crossed attention). Rows sum to one; what a row gives to padding is on no grid.
     """
 
     name: str
     probabilities: Tensor
     pattern: Pattern
-    grid: Grid
-    cls: bool
-    key_grid: Grid
+    clip: Grid
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(*self.pattern.query_grid(self.clip))
+
+    @property
+    def key_grid(self) -> Grid:
+        return Grid(*self.pattern.key_grid(self.clip))
+
+    @property
+    def cls(self) -> bool:
+        """Does CLS stand before the tokens of every group?"""
+        rows, tokens = self.probabilities.shape[-2], self.pattern.groups(self.clip).shape[1]
+        if rows not in (tokens, tokens + 1):
+            raise ValueError(f"{self.name} has {rows} queries in a group, and {self.pattern} has {tokens} on the grid "
+                             f"{tuple(self.clip)} (one more with CLS): where= names another pattern or grid")
+        return rows > tokens
 
     def tokens(self) -> tuple[Tensor, Tensor]:
         """`(groups, q)` and `(groups, k)`: the row of the sequence of each query and key. CLS is 0, padding is -1."""
-        return (self._with_cls(self.pattern.groups(self.grid)),
-                self._with_cls(self.pattern.keys(self.grid, self.key_grid)))
+        return (self._with_cls(self.pattern.groups(self.clip)),
+                self._with_cls(self.pattern.keys(self.clip, self.key_grid)))
 
     def _with_cls(self, groups: Tensor) -> Tensor:
         if not self.cls:
@@ -73,7 +88,7 @@ class AttentionMap:
             if not 0 <= index < size:
                 raise IndexError(f"{name}={index} is outside the grid {tuple(self.grid)}; use 0 to {size - 1}")
         number = t * self.grid.n + h * self.grid.w + w
-        group, place = (self.pattern.groups(self.grid) == number).nonzero()[0].tolist()
+        group, place = (self.pattern.groups(self.clip) == number).nonzero()[0].tolist()
         return self._on_grid(self.probabilities[:, group, :, place + int(self.cls)], group)
 
     def cls_looks(self) -> Tensor:
@@ -85,7 +100,7 @@ class AttentionMap:
 
     def _on_grid(self, row: Tensor, group: int) -> Tensor:
         """One row of probabilities `(b, head, k)` of a group -> `(b, head, t, h, w)`; CLS and padding are left out."""
-        keys = self.pattern.keys(self.grid, self.key_grid)[group].to(row.device)
+        keys = self.pattern.keys(self.clip, self.key_grid)[group].to(row.device)
         out = row.new_zeros(*row.shape[:2], self.key_grid.l + 1)
         out.index_add_(2, keys % (self.key_grid.l + 1), row[..., int(self.cls):])
         return out[..., :-1].unflatten(-1, tuple(self.key_grid))
@@ -114,13 +129,12 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
         def record(probabilities: Tensor, where: Where | None) -> None:
             probabilities = probabilities.detach()
             if where is None:
-                raise ValueError(f"{name} does not say where its tokens sit; pass where=Where(pattern, grid, cls)")
+                raise ValueError(f"{name} does not say where its tokens sit; pass where=Where(pattern, grid)")
             if probabilities.ndim == 4:  # one group: (b, head, q, k)
                 probabilities = probabilities[:, None]
             key = f"{name}.{where.part}" if where.part else name
             maps.pop(key, None)  # keep the order of the last pass
-            grid = Grid(*where.grid)
-            maps[key] = AttentionMap(key, probabilities, where.pattern, grid, where.cls, where.key_grid or grid)
+            maps[key] = AttentionMap(key, probabilities, where.pattern, Grid(*where.grid))
 
         return record
 

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from videoformer_edu.attention.cross import AlignedTime
 from videoformer_edu.attention.patterns import Full, Spatial
+from videoformer_edu.attention.pooling import Pooled
 from videoformer_edu.attention.recording import AttentionMap
 from videoformer_edu.tokens import Grid
 
@@ -86,12 +87,13 @@ def _factorised(frames: list[AttentionMap], steps: list[AttentionMap], skip: flo
     grid = frames[0].grid
     space = _product([m.probabilities.mean(dim=2) for m in frames], skip)  # (b, t, 1 + n, 1 + n)
     if not steps:
-        return AttentionMap("rollout", space[:, :, None], Spatial(), grid, True, grid)
+        return AttentionMap("rollout", space[:, :, None], Spatial(), grid)
     time = _product([m.probabilities.mean(dim=2)[:, 0] for m in steps], skip)  # (b, 1 + t, 1 + t)
     of_steps = time[:, :, 1:, None] * space[:, None, :, 0]  # (b, 1 + t, t, 1 + n): through each step's CLS
     cls = time[:, :, :1] + of_steps[..., 0].sum(dim=2, keepdim=True)  # what never left a CLS, of either encoder
     looks = torch.cat([cls, of_steps[..., 1:].flatten(2)], dim=2)  # (b, 1 + t, 1 + t*n)
-    return AttentionMap("rollout", looks[:, None, None], Full(), Grid(grid.t, 1, 1), True, grid)
+    steps_to_patches = Pooled(kv_stride=(1, 1, 1), q_stride=(1, grid.h, grid.w))  # one query for each step
+    return AttentionMap("rollout", looks[:, None, None], steps_to_patches, grid)
 
 
 def _sequence(layers: list[AttentionMap], skip: float) -> AttentionMap:
@@ -112,7 +114,7 @@ def _sequence(layers: list[AttentionMap], skip: float) -> AttentionMap:
             whole[:, 0, 0], whole[:, 1:, 1:] = 1, w
             w = whole
         matrices.append(w)
-    return AttentionMap("rollout", _product(matrices, skip)[:, None, None], Full(), grid, cls, grid)
+    return AttentionMap("rollout", _product(matrices, skip)[:, None, None], Full(), grid)
 
 
 def _matrix(m: AttentionMap, grid: Grid) -> Tensor:

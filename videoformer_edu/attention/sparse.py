@@ -15,8 +15,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from videoformer_edu.attention.core import MultiHeadAttention, Where, attend, attention_scores, union_probabilities
-from videoformer_edu.attention.kept import made_once
+from videoformer_edu.attention.constants import cached_constant
+from videoformer_edu.attention.core import MultiHeadAttention, Where, attend, attention_scores, softmax_over_keys
 from videoformer_edu.attention.patterns import Pattern, check_grid, place_of
 from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
 from videoformer_edu.tokens import Grid
@@ -42,7 +42,7 @@ class Arrangement(NamedTuple):
         return rearrange(out, "b g head q x -> b (g q) head x").index_select(1, self.back)
 
 
-@made_once
+@cached_constant
 def arrangement(pattern: Pattern, grid: tuple[int, int, int], device: torch.device,
                 part: int | None = None) -> Arrangement:
     """How to gather the groups of `pattern` on this grid; `part` picks one of the parts of a union. Made once."""
@@ -91,7 +91,7 @@ class SparseAttention(MultiHeadAttention):
     def _groups(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
         plan = arrangement(self.pattern, tuple(grid), q.device)
         out = attend(plan.gather(q, plan.queries, self.heads), plan.gather(k, plan.keys, self.heads),
-                     plan.gather(v, plan.keys, self.heads), plan.mask, self.recorder(Where(self.pattern, grid)))
+                     plan.gather(v, plan.keys, self.heads), plan.mask, record=self.recorder(Where(self.pattern, grid)))
         return plan.restore(out)
 
     def _union(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
@@ -100,12 +100,13 @@ class SparseAttention(MultiHeadAttention):
         scores = [plan.restore(attention_scores(plan.gather(q, plan.queries, self.heads),
                                                 plan.gather(k, plan.keys, self.heads), plan.mask))
                   for plan in plans]  # (b, l, head, k_i)
-        parts = union_probabilities(scores)
+        probabilities = softmax_over_keys(*scores)  # (b, l, head, k_1 + k_2 + ...)
         if self.record is not None:  # a group of one query and all its keys
-            self.recorder(Where(self.pattern, grid))(torch.cat(parts, dim=-1)[:, :, :, None])
+            self.recorder(Where(self.pattern, grid))(probabilities[:, :, :, None])
+        parts = probabilities.split([score.shape[-1] for score in scores], dim=-1)
         out = 0
-        for plan, probabilities in zip(plans, parts, strict=True):
-            looks = rearrange(probabilities.flatten(2).index_select(1, plan.queries),
+        for plan, part in zip(plans, parts, strict=True):
+            looks = rearrange(part.flatten(2).index_select(1, plan.queries),
                               "b (g q) (head k) -> b g head q k", g=plan.shape[0], head=self.heads)
             out = out + plan.restore(looks @ plan.gather(v, plan.keys, self.heads))
         return out
@@ -116,7 +117,7 @@ class SparseAttention(MultiHeadAttention):
         return rearrange(flex_kernel(q.device.type)(q, k, v, block_mask=blocks), "b head l e -> b l head e")
 
 
-@made_once
+@cached_constant
 def block_mask(pattern: Pattern, grid: tuple[int, int, int], device: torch.device):
     """The pattern as `flex_attention` wants it: which blocks of 128 x 128 pairs are empty, full or mixed.
 

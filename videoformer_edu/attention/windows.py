@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from videoformer_edu.attention.constants import cached_constant
 from videoformer_edu.attention.core import MultiHeadAttention, Where, attend
-from videoformer_edu.attention.kept import made_once
 from videoformer_edu.attention.patterns import check_grid, place_of
 from videoformer_edu.attention.sparse_patterns import LocalWindow
 from videoformer_edu.tokens import Grid
@@ -66,7 +66,7 @@ class WindowAttention(MultiHeadAttention):
         qkv = rearrange(self.qkv(windows), "b g n (three head e) -> three b g head n e", three=3, head=self.heads)
         bias, record = self.relative_position_bias(plan.window), self.recorder(Where(self.pattern, grid))
         parts = zip(qkv.split(plan.sizes, dim=2), plan.masks, strict=True)
-        out = torch.cat([attend(*part, mask, record, bias) for part, mask in parts], dim=1)
+        out = torch.cat([attend(*part, mask, bias, record) for part, mask in parts], dim=1)
         out = self.proj(rearrange(out, "b g head n e -> b (g n) (head e)"))
         return out.index_select(1, plan.back)
 
@@ -85,7 +85,7 @@ class Tiling(NamedTuple):
     masks: tuple[Tensor | None, ...]  # ... share this mask, (n, n), or have none
 
 
-@made_once
+@cached_constant
 def tiling(pattern: LocalWindow, grid: tuple[int, int, int], mask_padding: bool, in_order: bool,
            device: torch.device) -> Tiling:
     """How the windows tile this grid; made once for each grid, not in every forward pass.
@@ -112,7 +112,7 @@ def tiling(pattern: LocalWindow, grid: tuple[int, int, int], mask_padding: bool,
                   tuple(None if mask is None else mask.to(device) for mask in masks))
 
 
-@made_once
+@cached_constant
 def relative_position_index(full: tuple[int, int, int], window: tuple[int, int, int], reference_quirks: bool,
                             device: torch.device) -> Tensor:
     """`(n * n,)` the table's row for each pair of places in `window`; the table was made for windows of `full`."""

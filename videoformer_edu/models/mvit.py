@@ -17,15 +17,15 @@ tied to 16 frames of 224 x 224; here clips of any length and size are taken: tab
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from videoformer_edu.attention.core import Attention, Where, attend
-from videoformer_edu.attention.kept import made_once
-from videoformer_edu.attention.patterns import Full
-from videoformer_edu.attention.pooling import Stride
+from videoformer_edu.attention.pooling import PoolingAttention, Stride, to_map
 from videoformer_edu.layers import EPS, MLP, DropPath, initialise, position_std
 from videoformer_edu.positions import SpacePositions, TimePositions
 from videoformer_edu.tokens import Grid, check_video
@@ -49,142 +49,86 @@ class OverlappingEmbed(nn.Module):
         return rearrange(x, "b d t h w -> b (t h w) d"), Grid(*x.shape[2:])
 
 
-def to_map(patches: Tensor, grid: Grid) -> Tensor:
-    """`(b, t*h*w, d)` -> `(b, d, t, h, w)`: a view, channels last in memory, as the kernels of pooling like it best."""
-    return patches.unflatten(1, tuple(grid)).movedim(-1, 1)
+class BlockSizes(NamedTuple):
+    """One row of the table that `pyramid` makes: what one block is made for."""
+
+    width: int  # that comes in
+    attention: int  # width after the attention
+    out: int  # width after the MLP
+    heads: int
+    q_stride: Stride  # what the block takes off its own grid
+    kv_stride: Stride  # how much coarser its keys are than its tokens
+    grid: Grid  # the finer of the grids of queries and keys
 
 
-class HeadPool(nn.Module):
-    """Pools queries, keys or values: a depthwise 3 x 3 x 3 convolution that all heads share, then a norm.
+def pyramid(*, version: int, stages: tuple[int, ...], grid: Grid, width: int, heads: int, q_stride: Stride,
+            kv_stride: Stride) -> list[BlockSizes]:
+    """The sizes of every block (version 1, table 3; version 2, table 1).
 
-    CLS has no place on the grid: it goes round the convolution, but through the norm.
+    A stage begins by pooling its queries, but for the first; keys and values are pooled by so much less from then on.
+    Heads double with it, channels too: in the attention of that block (version 2), or already in the MLP of the block
+    before it (version 1).
     """
-
-    def __init__(self, *, stride: Stride, channels: int):
-        super().__init__()
-        self.stride = stride
-        self.conv = nn.Conv3d(channels, channels, 3, stride=stride, padding=1, groups=channels, bias=False)
-        self.norm = nn.LayerNorm(channels, eps=EPS)
-
-    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
-        """x `(b, 1 + t*h*w, head, e)` -> `(b, head, 1 + t'*h'*w', e)` and the pooled grid."""
-        heads = x.shape[2]
-        x = x.flatten(2)  # (b, 1 + l, head*e)
-        weight = self.conv.weight.repeat(heads, 1, 1, 1, 1)  # one convolution for all heads
-        pooled = F.conv3d(to_map(x[:, 1:], grid), weight, stride=self.stride, padding=1, groups=x.shape[2])
-        x = torch.cat([x[:, :1], rearrange(pooled, "b d t h w -> b (t h w) d")], dim=1)
-        return self.norm(x.unflatten(2, (heads, -1))).transpose(1, 2), Grid(*pooled.shape[2:])
+    blocks = []
+    for stage, depth in enumerate(stages):
+        for i in range(depth):
+            begins, ends = stage > 0 and i == 0, stage < len(stages) - 1 and i == depth - 1
+            stride = q_stride if begins else ONE
+            kv_stride = coarser(kv_stride, stride)
+            wide = width * 2**stage
+            blocks.append(BlockSizes(
+                width=wide // 2 if begins and version == 2 else wide, attention=wide,
+                out=wide * 2 if ends and version == 1 else wide, heads=heads * 2**stage, q_stride=stride,
+                kv_stride=kv_stride, grid=Grid(*coarser(grid, map(min, stride, kv_stride)))))
+            grid = Grid(*coarser(grid, stride))
+    return blocks
 
 
-class DistanceTable(TimePositions):
-    """One learned vector for every signed distance along one axis, from -(size - 1) to size - 1."""
-
-    def __init__(self, *, size: int, width: int, std: float):
-        super().__init__(frames=2 * size - 1, width=width, start=std)
-
-    def between(self, queries: int, keys: int) -> Tensor:
-        """-> `(queries, keys, e)`; a table that was made for another size is resized, 1-D linear."""
-        table = self(2 * max(queries, keys) - 1)
-        return table[distances(queries, keys, table.device)]
-
-
-@made_once
-def distances(queries: int, keys: int, device: torch.device) -> Tensor:
-    """`(queries, keys)`: which row of the table stands for the way from a query to a key, on the finer of the axes.
-
-    Where keys are pooled by a factor of two more than queries, neighbouring keys are two steps apart. A factor that is
-    no whole number rounds down, as published.
-    """
-    query, key = torch.arange(queries)[:, None], keys - 1 - torch.arange(keys)
-    finer = query + key * queries // keys if queries >= keys else query * keys // queries + key
-    return finer.to(device)
-
-
-class RelativePositions(nn.Module):
-    """How much each query likes a distance: q . (R_t + R_h + R_w), one table for each axis (version 2, equation 4)."""
-
-    def __init__(self, *, sizes: Grid, width: int, std: float):
-        super().__init__()
-        self.t, self.h, self.w = (DistanceTable(size=size, width=width, std=std) for size in sizes)
-
-    def forward(self, q: Tensor, grid: Grid, keys: Grid) -> Tensor:
-        """q `(b, head, 1 + l, e)` -> `(b, head, 1 + l, 1 + l')`, added to the scores; 0 for CLS, which has no place."""
-        q = q[:, :, 1:].unflatten(2, tuple(grid))  # (b, head, t, h, w, e)
-        t = torch.einsum("bnthwe,tke->bnthwk", q, self.t.between(grid.t, keys.t))
-        h = torch.einsum("bnthwe,hke->bnthwk", q, self.h.between(grid.h, keys.h))
-        w = torch.einsum("bnthwe,wke->bnthwk", q, self.w.between(grid.w, keys.w))
-        space = (h[..., :, None] + w[..., None, :]).flatten(-2)  # (b, head, t, h, w, h'*w')
-        bias = (t[..., :, None] + space[..., None, :]).flatten(-2).flatten(2, 4)
-        return F.pad(bias, (1, 0, 1, 0))
-
-
-class PoolingAttention(Attention):
-    """Attention whose queries, keys and values are pooled on their grids: `(b, 1 + l, d)` -> `(b, 1 + l', out)`.
-
-    residual: add the pooled queries to the result, CLS left out (version 2, equation 3).
-    sizes: of the relative positions' tables; None: no relative positions.
-    """
-
-    def __init__(self, *, width: int, out: int, heads: int, q_stride: Stride, kv_stride: Stride, pool_queries: bool,
-                 residual: bool, sizes: Grid | None, std: float):
-        super().__init__(width=out, heads=heads)
-        channels = out // heads
-        self.residual = residual
-        self.qkv = nn.Linear(width, 3 * out)
-        self.proj = nn.Linear(out, out)
-        self.pool_q = HeadPool(stride=q_stride, channels=channels) if pool_queries else None
-        self.pool_k = HeadPool(stride=kv_stride, channels=channels)
-        self.pool_v = HeadPool(stride=kv_stride, channels=channels)
-        self.relative = None if sizes is None else RelativePositions(sizes=sizes, width=channels, std=std)
-
-    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
-        """x `(b, 1 + l, d)` -> `(b, 1 + l', out)` on the grid of the pooled queries, and that grid."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)  # (b, 1 + l, head, e)
-        q, queries = (q.transpose(1, 2), grid) if self.pool_q is None else self.pool_q(q, grid)
-        (k, keys), (v, _) = self.pool_k(k, grid), self.pool_v(v, grid)
-        bias = None if self.relative is None else self.relative(q, queries, keys)
-        out = attend(q, k, v, record=self.recorder(Where(Full(), queries, True, keys)), bias=bias)
-        if self.residual:
-            out = torch.cat([out[:, :, :1], out[:, :, 1:] + q[:, :, 1:]], dim=2)
-        return self.proj(rearrange(out, "b head l e -> b l (head e)")), queries
+def coarser(sizes: Iterable[int], steps: Iterable[int]) -> tuple[int, ...]:
+    """Each size divided by its step, rounded down as published, 1 at least."""
+    return tuple(max(1, size // step) for size, step in zip(sizes, steps, strict=True))
 
 
 class MultiscaleBlock(nn.Module):
     """Pooling attention, then an MLP; the skip of a block that pools its queries is max-pooled.
 
-    Where channels double, the skip is widened by a linear map *of the normed input*: around the MLP (version 1,
-    `mlp_out`) or around the attention (version 2, `attention_out`).
+    Where channels double, the skip is widened by a linear map *of the normed input*: around the MLP (version 1) or
+    around the attention (version 2).
     """
 
-    def __init__(self, *, width: int, attention_out: int, mlp_out: int, mlp_ratio: float, drop_path: float,
-                 **attention):
+    def __init__(self, sizes: BlockSizes, *, version: int, mlp_ratio: float, drop_path: float, std: float):
         super().__init__()
-        self.stride = attention["q_stride"]
+        width, wide, out = sizes.width, sizes.attention, sizes.out
+        self.stride = sizes.q_stride
         self.attention_norm = nn.LayerNorm(width, eps=EPS)
-        self.attention = PoolingAttention(width=width, out=attention_out, **attention)
-        self.attention_skip = nn.Linear(width, attention_out) if attention_out != width else None
-        self.mlp_norm = nn.LayerNorm(attention_out, eps=EPS)
-        self.mlp = MLP(width=attention_out, hidden=int(attention_out * mlp_ratio), out=mlp_out)
-        self.mlp_skip = nn.Linear(attention_out, mlp_out) if mlp_out != attention_out else None
+        self.attention = PoolingAttention(
+            width=width, out=wide, heads=sizes.heads, q_stride=sizes.q_stride, kv_stride=sizes.kv_stride,
+            pool_queries=version == 2 or sizes.q_stride != ONE, residual=version == 2,
+            distances=sizes.grid if version == 2 else None, std=std)
+        self.attention_skip = nn.Linear(width, wide) if wide != width else None
+        self.mlp_norm = nn.LayerNorm(wide, eps=EPS)
+        self.mlp = MLP(width=wide, hidden=int(wide * mlp_ratio), out=out)
+        self.mlp_skip = nn.Linear(wide, out) if out != wide else None
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
-        """x `(b, 1 + l, d)` -> `(b, 1 + l', mlp_out)` and its grid."""
+        """x `(b, 1 + l, d)` -> `(b, 1 + l', out)` and its grid."""
         normed = self.attention_norm(x)
         update, pooled = self.attention(normed, grid)
-        skip = x if self.attention_skip is None else self.attention_skip(normed)
-        x = self.pool_skip(skip, grid) + self.drop_path(update)
+        skip = self.attention_skip(normed) if self.attention_skip else x
+        x = max_pool(skip, grid, self.stride) + self.drop_path(update)
         normed = self.mlp_norm(x)
-        skip = x if self.mlp_skip is None else self.mlp_skip(normed)
+        skip = self.mlp_skip(normed) if self.mlp_skip else x
         return skip + self.drop_path(self.mlp(normed)), pooled
 
-    def pool_skip(self, x: Tensor, grid: Grid) -> Tensor:
-        """The maximum around every place that is left, CLS as it is."""
-        if self.stride == ONE:
-            return x
-        kernel = tuple(step + (step > 1) for step in self.stride)
-        pooled = F.max_pool3d(to_map(x[:, 1:], grid), kernel, self.stride, padding=tuple(k // 2 for k in kernel))
-        return torch.cat([x[:, :1], rearrange(pooled, "b d t h w -> b (t h w) d")], dim=1)
+
+def max_pool(x: Tensor, grid: Grid, stride: Stride) -> Tensor:
+    """x `(b, 1 + l, d)` -> `(b, 1 + l', d)`: the maximum around every place that is left, CLS as it is."""
+    if stride == ONE:
+        return x
+    kernel = tuple(step + (step > 1) for step in stride)
+    pooled = F.max_pool3d(to_map(x[:, 1:], grid), kernel, stride, padding=tuple(k // 2 for k in kernel))
+    return torch.cat([x[:, :1], rearrange(pooled, "b d t h w -> b (t h w) d")], dim=1)
 
 
 class MViT(nn.Module):
@@ -193,7 +137,8 @@ class MViT(nn.Module):
     version: 1 or 2, see the table at the top of this file. stages: blocks of each stage. `width` and `heads` are the
     first stage's and double from stage to stage. q_stride: how a stage begins, but for the first; kv_stride: how the
     first stage pools keys and values; what queries have been pooled since is taken off. Strides are `(t, h, w)`.
-    frames and image_size are what position tables are made for. dropout: before the head. init: see `ViT`.
+    frames and image_size are what position tables are made for. dropout: before the head. init: see `ViT`; "published"
+    as SlowFast's code has it, with biases of 0.02.
 
     The head reads CLS, so the last block's patches are keys and values alone: what only places their queries (version
     2: the query pooling and the distances of that block) is published with the weights and has no effect.
@@ -211,37 +156,37 @@ class MViT(nn.Module):
                              "the queries and the tokens they are added to onto different grids")
         if not stages or min(stages) < 1:
             raise ValueError(f"stages must name the blocks of each stage, one at least, got {stages!r}")
-        grid = Grid(*(max(1, size // step) for size, step in zip((frames, image_size, image_size), STEM, strict=True)))
+        self.version = version
         self.embed = OverlappingEmbed(width=width, channels=channels)
         self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.version = version
+        grid = Grid(*coarser((frames, image_size, image_size), STEM))
         if version == 1:
             self.space_positions = SpacePositions(h=grid.h, w=grid.w, width=width, std=position_std(init))
             start = 0.02 if init == "published" else "sincos"
             self.time_positions = TimePositions(frames=grid.t, width=width, start=start)
         std = 0.02 if init == "published" else (heads / width) ** 0.5  # from scratch: distances weigh as much as keys
-        blocks, kv_stride = [], tuple(kv_stride)
-        for stage, depth in enumerate(stages):
-            for i in range(depth):
-                stride = tuple(q_stride) if stage and i == 0 else ONE
-                if stride != ONE:
-                    kv_stride = tuple(max(kv // q, 1) for kv, q in zip(kv_stride, stride, strict=True))
-                wider = width * 2 ** (stage + (i == depth - 1 and stage < len(stages) - 1))  # version 1: at the end
-                here = width * 2**stage
-                before = here // 2 if version == 2 and stage and i == 0 else here
-                finer = (min(q, kv) for q, kv in zip(stride, kv_stride, strict=True))
-                sizes = Grid(*(max(1, size // step) for size, step in zip(grid, finer, strict=True)))
-                blocks.append(MultiscaleBlock(
-                    width=before, attention_out=here, mlp_out=wider if version == 1 else here, mlp_ratio=mlp_ratio,
-                    drop_path=drop_path * len(blocks) / max(1, sum(stages) - 1), heads=heads * 2**stage,
-                    q_stride=stride, kv_stride=kv_stride, pool_queries=version == 2 or stride != ONE,
-                    residual=version == 2, sizes=sizes if version == 2 else None, std=std))
-                grid = Grid(*(max(1, size // step) for size, step in zip(grid, stride, strict=True)))
-        self.blocks = nn.ModuleList(blocks)
-        self.norm = nn.LayerNorm(here, eps=EPS)
+        sizes = pyramid(version=version, stages=stages, grid=grid, width=width, heads=heads, q_stride=tuple(q_stride),
+                        kv_stride=tuple(kv_stride))
+        self.blocks = nn.ModuleList(
+            MultiscaleBlock(block, version=version, mlp_ratio=mlp_ratio, std=std,
+                            drop_path=drop_path * i / max(1, len(sizes) - 1))
+            for i, block in enumerate(sizes)
+        )
+        self.norm = nn.LayerNorm(sizes[-1].out, eps=EPS)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(here, classes)
+        self.head = nn.Linear(sizes[-1].out, classes)
         initialise(self, init)
+        if init == "published":
+            self.start_as_published()
+
+    @torch.no_grad()
+    def start_as_published(self) -> None:
+        """What SlowFast's code does beyond `initialise`: biases start at 0.02, convolutions as the linear maps do."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.LayerNorm):
+                nn.init.constant_(module.bias, 0.02)
+            elif isinstance(module, nn.Conv3d):
+                nn.init.trunc_normal_(module.weight, std=0.02)
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, d)`: the normed CLS token that the head reads."""
@@ -262,15 +207,15 @@ class MViT(nn.Module):
 
 def mvit_motion(**changes) -> MViT:
     """The small video model of the course: 8 frames of 32 x 32 pixels, three scales, eight directions of motion."""
-    return MViT(**{**dict(version=2, frames=8, image_size=32, width=32, heads=1, stages=(1, 1, 2), kv_stride=(1, 4, 4),
-                          classes=8, mlp_ratio=2.0, init="from_scratch"), **changes})
+    return MViT(**dict(version=2, frames=8, image_size=32, width=32, heads=1, stages=(1, 1, 2), kv_stride=(1, 4, 4),
+                       classes=8, mlp_ratio=2.0, init="from_scratch") | changes)
 
 
 def mvit_v1_b(**changes) -> MViT:
     """MViT-B 16x4: 16 frames, 224 pixels (36.6 M parameters, 70.6 G multiply-adds); 32x3 is `frames=32`."""
-    return MViT(**{**dict(version=1, drop_path=0.2, dropout=0.5), **changes})
+    return MViT(**dict(version=1, drop_path=0.2, dropout=0.5) | changes)
 
 
 def mvit_v2_s(**changes) -> MViT:
     """MViTv2-S 16x4: 16 frames, 224 pixels (34.5 M parameters, 64.2 G multiply-adds)."""
-    return MViT(**{**dict(version=2, drop_path=0.2, dropout=0.5), **changes})
+    return MViT(**dict(version=2, drop_path=0.2, dropout=0.5) | changes)

@@ -83,5 +83,5 @@ def sparse_motion(**changes) -> SparseTransformer:
 
     Each of its 64 tokens looks at 17 or 18: its own step, and its own place in the step before and after.
     """
-    return SparseTransformer(**{**dict(frames=8, image_size=32, patch_size=8, width=64, depth=2, heads=4, classes=8,
-                                       mlp_ratio=2.0, init="from_scratch"), **changes})
+    return SparseTransformer(**dict(frames=8, image_size=32, patch_size=8, width=64, depth=2, heads=4, classes=8,
+                                    mlp_ratio=2.0, init="from_scratch") | changes)

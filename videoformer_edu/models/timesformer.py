@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
-from videoformer_edu.attention.patterns import Full, Spatial
+from videoformer_edu.attention.patterns import Spatial
 from videoformer_edu.layers import EPS, MLP, DropPath, initialise, position_std
 from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions, TimePositions, sincos_patches
@@ -120,11 +120,8 @@ class TimeSformer(nn.Module):
             frames = rearrange(x[:, 1:], "b (t n) d -> b t n d", t=grid.t)
             x = torch.cat([x[:, None, :1].expand(-1, grid.t, -1, -1), frames], dim=2)  # (b, t, 1 + n, d)
             for block in self.blocks:
-                x = block(x, grid, Spatial())
+                x = block(x, grid, recorded_as=Spatial())
             x = x.mean(dim=1)  # over the frames, before the norm: (b, 1 + n, d)
-        elif self.attention == "joint":
-            for block in self.blocks:
-                x = block(x, grid, Full())
         else:
             for block in self.blocks:
                 x = block(x, grid)

@@ -25,14 +25,13 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from videoformer_edu.attention.cross import CrossAttention
-from videoformer_edu.attention.patterns import Full
 from videoformer_edu.layers import EPS, DropPath, initialise, position_std
 from videoformer_edu.models.slowfast import slow_frames
 from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions, sincos_at
 from videoformer_edu.tokens import Grid, TubeletEmbed, check_tensor, patches_per_side
 
-HANDS = 32  # of the clock: sines and cosines of 16 frequencies
+TIME_FEATURES = 32  # of the clock: sines and cosines of 16 frequencies
 
 
 class Pathway(nn.Module):
@@ -44,13 +43,13 @@ class Pathway(nn.Module):
         self.tubelet_embed = TubeletEmbed(tubelet_size=tubelet_size, patch_size=patch_size, width=width,
                                           channels=channels)
         self.space_positions = SpacePositions(h=side, w=side, width=width, cls=False, std=std)
-        self.time_positions = nn.Linear(HANDS, width, bias=False)  # how this pathway reads the clock
+        self.time_positions = nn.Linear(TIME_FEATURES, width, bias=False)  # how this pathway reads the clock
         self.blocks = nn.ModuleList(TransformerBlock(width=width, heads=heads, mlp_ratio=mlp_ratio, drop_path=p)
                                     for p in drop_path)
         self.norm = nn.LayerNorm(width, eps=EPS)
 
     def embed(self, video: Tensor, clock: Tensor) -> tuple[Tensor, Grid]:
-        """video `(b, c, t, h, w)` and the clock at each step `(t', hands)` -> tokens `(b, t'*n, d)` and their grid."""
+        """video `(b, c, t, h, w)` and each step's `(t', features)` -> tokens `(b, t'*n, d)` and their grid."""
         x, grid = self.tubelet_embed(video)
         x = rearrange(x, "b (t n) d -> b t n d", t=grid.t) + self.space_positions(grid.h, grid.w)
         x = x + self.time_positions(clock)[:, None]  # (t', 1, d)
@@ -80,7 +79,7 @@ class TwoPathwayTransformer(nn.Module):
     The head reads the mean token of each pathway, side by side.
 
     Clips of other lengths and sizes are taken if patch and tubelets divide them and two slow steps are left: positions
-    in space are resized, the clock runs on. `frames` sets its slowest hand, a quarter of a turn in a clip.
+    in space are resized, the clock runs on. `frames` sets its slowest feature, a quarter of a turn in a clip.
     init: see `ViT`.
     """
 
@@ -127,8 +126,9 @@ class TwoPathwayTransformer(nn.Module):
                 fast.double().unflatten(0, (-1, self.fast_tubelet)).mean(1))
 
     def clock(self, times: Tensor) -> Tensor:
-        """`(steps,)` in frames -> `(steps, hands)`, rms 1: from 0.75 pi per frame down to a quarter turn per clip."""
-        return math.sqrt(2) * sincos_at(times, HANDS, fastest=0.75 * math.pi, slowest=math.pi / (2 * self.frames))
+        """`(steps,)` in frames -> `(steps, features)`, rms 1: 0.75 pi per frame down to a quarter turn per clip."""
+        slowest = math.pi / (2 * self.frames)
+        return math.sqrt(2) * sincos_at(times, TIME_FEATURES, fastest=0.75 * math.pi, slowest=slowest)
 
     def features(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, slow d + fast d)`: the mean of the normed tokens of each pathway."""
@@ -140,8 +140,8 @@ class TwoPathwayTransformer(nn.Module):
         slow, slow_grid = self.slow.embed(video.index_select(2, chosen), slow_clock)
         fast, fast_grid = self.fast.embed(video, fast_clock)
         for i, (slow_block, fast_block) in enumerate(zip(self.slow.blocks, self.fast.blocks, strict=True)):
-            slow = slow_block(slow, slow_grid, Full(), cls=False)
-            fast = fast_block(fast, fast_grid, Full(), cls=False)
+            slow = slow_block(slow, slow_grid)
+            fast = fast_block(fast, fast_grid)
             if (i + 1) % self.fuse_every == 0:
                 slow = self.fusions[i // self.fuse_every](slow, slow_grid, fast, fast_grid)
         return torch.cat([self.slow.norm(slow).mean(dim=1), self.fast.norm(fast).mean(dim=1)], dim=-1)
@@ -156,9 +156,9 @@ def two_pathway_motion(**changes) -> TwoPathwayTransformer:
     A fast token holds two frames, so it can carry motion by itself. With `fast_tubelet=1`, where only attention could
     find it, the same 1600 steps of training left this model at chance.
     """
-    return TwoPathwayTransformer(**{**dict(frames=8, image_size=32, patch_size=8, fast_tubelet=2, slow_width=64,
-                                           fast_width=32, slow_heads=4, fast_heads=2, depth=2, fuse_every=1, classes=8,
-                                           mlp_ratio=2.0, init="from_scratch"), **changes})
+    return TwoPathwayTransformer(**dict(frames=8, image_size=32, patch_size=8, fast_tubelet=2, slow_width=64,
+                                        fast_width=32, slow_heads=4, fast_heads=2, depth=2, fuse_every=1, classes=8,
+                                        mlp_ratio=2.0, init="from_scratch") | changes)
 
 
 def two_pathway_base(**changes) -> TwoPathwayTransformer:

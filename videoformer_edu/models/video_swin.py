@@ -158,8 +158,8 @@ def video_swin_motion(**changes) -> VideoSwin:
 
     139 k parameters.
     """
-    return VideoSwin(**{**dict(width=32, depths=(2, 2), heads=(2, 4), window=(2, 4, 4), classes=8,
-                               init="from_scratch"), **changes})
+    return VideoSwin(**dict(width=32, depths=(2, 2), heads=(2, 4), window=(2, 4, 4), classes=8,
+                            init="from_scratch") | changes)
 
 
 def video_swin_tiny(**changes) -> VideoSwin:
@@ -169,9 +169,9 @@ def video_swin_tiny(**changes) -> VideoSwin:
 
 def video_swin_small(**changes) -> VideoSwin:
     """Video Swin-S: 32 frames, 224 pixels (49.8 M parameters, 165.7 G multiply-adds)."""
-    return VideoSwin(**{**dict(depths=(2, 2, 18, 2)), **changes})
+    return VideoSwin(**dict(depths=(2, 2, 18, 2)) | changes)
 
 
 def video_swin_base(**changes) -> VideoSwin:
     """Video Swin-B: 32 frames, 224 pixels (88.0 M parameters, 281.3 G multiply-adds)."""
-    return VideoSwin(**{**dict(width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)), **changes})
+    return VideoSwin(**dict(width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)) | changes)

@@ -124,7 +124,7 @@ class VideoMAEEncoder(nn.Module):
         if visible is not None:
             x, pattern = take(x, visible), Visible(visible)
         for block in self.blocks:
-            x = block(x, grid, pattern, cls=False)
+            x = block(x, grid, recorded_as=pattern)
         return x, grid
 
 

@@ -109,7 +109,7 @@ class VideoMAEPretraining(nn.Module):
         x = everywhere.scatter(1, visible[..., None].expand_as(tokens), tokens)  # (b, l, d')
         x = x + resize_joint(self.decoder_positions, self.encoder.table_grid, grid)
         for block in self.decoder_blocks:
-            x = block(x, grid, cls=False)
+            x = block(x, grid)
         return self.head(self.decoder_norm(take(x, hidden)))
 
     def _split(self, video: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,10 +27,9 @@ class TransformerBlock(nn.Module):
         self.mlp = MLP(width=width, hidden=int(width * mlp_ratio), gelu=gelu)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, grid: Grid, pattern: Pattern | None = None, cls: bool = True) -> Tensor:
-        """x `(..., [1 +] l, d)` -> the same shape. The rest only says where the tokens sit, for recording."""
-        where = Where(pattern or Full(), grid, cls)
-        x = x + self.drop_path(self.attention(self.attention_norm(x), where=where))
+    def forward(self, x: Tensor, grid: Grid, *, recorded_as: Pattern | None = None) -> Tensor:
+        """x `(..., [1 +] l, d)` -> the same shape. The rest only tells a recorded map where the tokens sit."""
+        x = x + self.drop_path(self.attention(self.attention_norm(x), where=Where(recorded_as or Full(), grid)))
         return x + self.drop_path(self.mlp(self.mlp_norm(x)))
 
 

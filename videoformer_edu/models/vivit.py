@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
-from videoformer_edu.attention.patterns import Full, Pattern, Spatial
+from videoformer_edu.attention.patterns import Pattern, Spatial
 from videoformer_edu.layers import EPS, MLP, DropPath, position_std
 from videoformer_edu.models.vit import TransformerBlock, ViT
 from videoformer_edu.positions import JointPositions, SpacePositions, sincos_time
@@ -79,16 +79,17 @@ class FactorisedDotProductBlock(TransformerBlock):
 class Encoder(nn.Module):
     """[CLS] + positions -> blocks -> norm -> one vector for the sequence: its CLS, or the mean where there is none.
 
-    `positions` is called with the grid; `pattern` only tells a recorded map who looked at whom.
+    `positions` is called with the grid; `recorded_as` only tells a recorded map who looked at whom.
     """
 
-    def __init__(self, *, positions: nn.Module, blocks: list[nn.Module], width: int, pattern: Pattern | None = None):
+    def __init__(self, *, positions: nn.Module, blocks: list[nn.Module], width: int,
+                 recorded_as: Pattern | None = None):
         super().__init__()
         self.cls = nn.Parameter(torch.randn(1, width) * 0.02) if positions.cls else None
         self.positions = positions
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width, eps=EPS)
-        self.context = () if pattern is None else (pattern,)
+        self.options = {} if recorded_as is None else {"recorded_as": recorded_as}
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """x `(..., l, d)` -> `(..., d)`."""
@@ -96,7 +97,7 @@ class Encoder(nn.Module):
             x = torch.cat([self.cls.expand(*x.shape[:-2], 1, -1), x], dim=-2)
         x = x + (self.positions(grid.h, grid.w) if isinstance(self.positions, SpacePositions) else self.positions(grid))
         for block in self.blocks:
-            x = block(x, grid, *self.context)
+            x = block(x, grid, **self.options)
         return self.norm(x).mean(dim=-2) if self.cls is None else self.norm(x[..., 0, :])
 
 
@@ -132,12 +133,12 @@ class ViViT(nn.Module):
 
         if variant == "factorised_encoder":
             places = SpacePositions(h=side, w=side, width=width, std=std)  # one table, shared by all steps
-            self.spatial_encoder = Encoder(positions=places, width=width, pattern=Spatial(),
+            self.spatial_encoder = Encoder(positions=places, width=width, recorded_as=Spatial(),
                                            blocks=blocks(TransformerBlock, depth, gelu=GELU))
             self.temporal_encoder = None
             if temporal_depth:
                 steps = JointPositions(grid=Grid(grid.t, 1, 1), width=width, std=std)
-                self.temporal_encoder = Encoder(positions=steps, width=width, pattern=Full(),
+                self.temporal_encoder = Encoder(positions=steps, width=width,
                                                 blocks=blocks(TransformerBlock, temporal_depth, gelu=GELU))
         else:
             with_cls = variant == "spatio_temporal"
@@ -145,8 +146,7 @@ class ViViT(nn.Module):
                               "factorised_self_attention": (FactorisedSelfAttentionBlock, {"order": order}),
                               "factorised_dot_product": (FactorisedDotProductBlock, {})}[variant]
             positions = JointPositions(grid=grid, width=width, cls=with_cls, std=std)
-            self.encoder = Encoder(positions=positions, width=width, blocks=blocks(block, depth, **options),
-                                   pattern=Full() if with_cls else None)
+            self.encoder = Encoder(positions=positions, width=width, blocks=blocks(block, depth, **options))
         self.head = nn.Linear(width, classes)
         self._initialise(init)
 

@@ -212,7 +212,10 @@ def mvit_motion(**changes) -> MViT:
 
 
 def mvit_v1_b(**changes) -> MViT:
-    """MViT-B 16x4: 16 frames, 224 pixels (36.6 M parameters, 70.6 G multiply-adds); 32x3 is `frames=32`."""
+    """MViT-B 16x4: 16 frames, 224 pixels (36.6 M parameters, 70.6 G multiply-adds).
+
+    `frames=32` is pytorchvideo's 32x3; the file of that name in SlowFast's repository has 24 blocks.
+    """
     return MViT(**dict(version=1, drop_path=0.2, dropout=0.5) | changes)
 
 

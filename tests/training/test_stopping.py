@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from videoformer_edu.training.__main__ import main
 from videoformer_edu.training.checkpoint import load
+from videoformer_edu.training.step import Run
 from videoformer_edu.training.stopping import Terminated, Termination
 
 LINE = [sys.executable, "-m", "videoformer_edu.training", "--set", "width=16", "heads=2", "depth=1", "--batch", "2",
@@ -47,6 +49,23 @@ def test_the_state_is_saved_and_told(tmp_path, workers):
 @pytest.mark.slow
 def test_without_a_folder_that_is_told_too(tmp_path):
     assert ended(tmp_path) == (143, "stopped: there is no checkpoint of it\n")
+
+
+def test_after_the_last_step_the_results_are_still_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    real = Run.step
+
+    def step(run, batch):
+        if run.done == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(run, batch)
+
+    monkeypatch.setattr(Run, "step", step)
+    line = [*LINE[3:-4], "--steps", "2", "--out", "w.safetensors", "--history", "h.csv", "--evaluate"]
+    assert main(line) == 143
+    said = capsys.readouterr()
+    assert "weights -> w.safetensors" in said.out and "history -> h.csv" in said.out and "held out, 10" not in said.out
+    assert said.err == "stopped: there is no checkpoint of it\n"
 
 
 def test_with_patience_it_waits_for_a_good_moment():

@@ -55,7 +55,7 @@ def test_weights_and_history_are_there_before_the_evaluation_and_survive_it(trai
     monkeypatch.setattr(command, "evaluate_together", broken)
     assert main([*TINY, "--evaluate", "--out", "w.safetensors", "--history", "h.csv"]) == 1
     said = capsys.readouterr().err
-    assert said == ("error: the evaluation failed: DefaultCPUAllocator: can't allocate memory. Training itself is "
+    assert said == ("error: the evaluation failed: DefaultCPUAllocator: can't allocate memory; training itself is "
                     "done, its weights are in w.safetensors\n")
     assert same("w.safetensors", trained)
     assert main([*TINY, "--evaluate"]) == 1
@@ -110,6 +110,9 @@ def test_a_last_checkpoint_that_fails_takes_no_weights_with_it(trained, monkeypa
     assert main(line) == 1
     assert capsys.readouterr().err == "error: the checkpoint of step 2 could not be written\n"
     assert same("w.safetensors", trained)
+    assert main(line[:-2]) == 1
+    found = re.search(r"step 2 could not be written; the trained weights are in (\S+)\n", capsys.readouterr().err)
+    assert same(found[1], trained), "without --out they get a place nevertheless"
     os.remove("w.safetensors")
     assert main([*line, "--every", "1"]) == 1, "one in the middle stops the run, as before"
     assert capsys.readouterr().err == "error: the checkpoint of step 1 could not be written\n"

@@ -106,9 +106,10 @@ def train(top: argparse.ArgumentParser, options: argparse.Namespace, world: Worl
         if (run.done % every == 0 or run.done == recipe.steps) and not watched():
             row = run.history.rows[-1]
             say(f"step {run.done:6d} / {recipe.steps}  loss {row['loss']:.4f}  lr {row['lr']:.2e}")
-        if end.asked and keeper is not None:
-            keeper.save(run)
-        end.check()
+        if end.asked and run.done < recipe.steps:
+            if keeper is not None:
+                keeper.save(run)
+            end.check()
 
     failures = []
     with end.patience():
@@ -117,8 +118,9 @@ def train(top: argparse.ArgumentParser, options: argparse.Namespace, world: Worl
         except ResumeError as error:
             if run is None or run.done < recipe.steps:
                 raise
-            failures.append(str(error))  # the last checkpoint failed; what it was to hold is not lost with it
-            model, history = run.result, run.history
+            model, history = run.result, run.history  # the last checkpoint failed; they are not lost with it
+            place = "" if options.out else f"; the trained weights are in {rescue_weights(model, about, world)}"
+            failures.append(f"{error}{place}")
         if broken := {path: why for part in world.gather(dict(data.broken)) for path, why in part.items()}:
             say(f"skipped {len(broken)} broken videos: {'; '.join(list(broken.values())[:3])}"
                 + (f"; and {len(broken) - 3} more" if len(broken) > 3 else ""))
@@ -132,8 +134,10 @@ def train(top: argparse.ArgumentParser, options: argparse.Namespace, world: Worl
                 + ", ".join(f"{name} {value:.1%}" if name != "loss" else f"loss {value:.4f}"
                             for name, value in found.items()))
         except EXPECTED as error:
-            where = options.out or options.checkpoints or rescue_weights(model, about, world)
-            failures.append(f"the evaluation failed: {error}. Training itself is done, its weights are in {where}")
+            failures.append(f"the evaluation failed: {error}")
+            if len(failures) == 1:  # what failed before has said where they are
+                where = options.out or options.checkpoints or rescue_weights(model, about, world)
+                failures.append(f"training itself is done, its weights are in {where}")
     if failures:
         raise ResultError("; ".join(failures))
 

@@ -8,7 +8,7 @@ from videoformer_edu.attention import record_attention
 from videoformer_edu.attention.distances import DistanceTable, RelativePositions, distances
 from videoformer_edu.attention.pooling import HeadPool, Pooled
 from videoformer_edu.cost import count_macs, count_parameters
-from videoformer_edu.models import MViT, mvit_motion, mvit_v1_b, mvit_v2_s
+from videoformer_edu.models import MViT, mvit_motion, mvit_v1_b, mvit_v2_b, mvit_v2_l, mvit_v2_s
 from videoformer_edu.models.mvit import BlockSizes, pyramid
 from videoformer_edu.tokens import Grid
 
@@ -203,14 +203,15 @@ def test_what_inference_kept_serves_training():
 # --------------------------------------------------------------------------------------------------- published sizes
 
 
-@pytest.mark.parametrize(("build", "frames", "parameters", "gmacs", "published"), [
-    (mvit_v1_b, 16, 36_610_672, 70.60, 70.5), (mvit_v1_b, 32, 36_611_440, 169.96, 170),
-    (mvit_v2_s, 16, 34_537_744, 64.22, 64)])
-def test_published_parameters_and_costs(build, frames, parameters, gmacs, published):
+@pytest.mark.parametrize(("build", "frames", "size", "parameters", "gmacs", "published"), [
+    (mvit_v1_b, 16, 224, 36_610_672, 70.60, 70.5), (mvit_v1_b, 32, 224, 36_611_440, 169.96, 170),
+    (mvit_v2_s, 16, 224, 34_537_744, 64.22, 64), (mvit_v2_b, 32, 224, 51_230_128, 224.47, 225),
+    (mvit_v2_l, 40, 312, 213_390_112, 2823.4, 2828)])
+def test_published_parameters_and_costs(build, frames, size, parameters, gmacs, published):
     with torch.device("meta"):
         model = build(frames=frames)
     assert count_parameters(model) == parameters
-    macs = count_macs(model, 1, 3, frames, 224, 224) / 1e9
+    macs = count_macs(model, 1, 3, frames, size, size) / 1e9
     assert macs == pytest.approx(gmacs, rel=1e-3) and macs == pytest.approx(published, rel=0.01)
 
 

@@ -61,7 +61,7 @@ def test_published_pixels():
         assert values == (-1, -1, -1)
     for values in published("timesformer_base", "mvit_v2_s", "slowfast_r50_8x8").values():
         assert values == pytest.approx((-2, -2, -2))
-    for values in published("videomae_base", "video_swin_tiny").values():
+    for values in published("videomae_base", "video_swin_tiny", "video_swin_large", "mvit_v2_l").values():
         assert values == pytest.approx((-2.1179, -2.0357, -1.8044), abs=1e-4)
     assert published("c3d")["c3d"] == pytest.approx((-104, -117, -128))
 

@@ -8,6 +8,7 @@ from videoformer_edu.cost import count_macs, count_parameters
 from videoformer_edu.models import (
     VideoSwin,
     video_swin_base,
+    video_swin_large,
     video_swin_motion,
     video_swin_small,
     video_swin_tiny,
@@ -164,7 +165,7 @@ def test_a_clip_that_is_none():
 
 @pytest.mark.parametrize(("model", "parameters", "published_m", "gmacs", "published"), [
     (video_swin_tiny, "28.158", 28, 87.76, 87.9), (video_swin_small, "49.817", 50, 165.68, 165.9),
-    (video_swin_base, "88.049", 88, 281.33, 281.6)])
+    (video_swin_base, "88.049", 88, 281.33, 281.6), (video_swin_large, "196.954", 197, 603.27, 604)])
 def test_published_parameters_and_costs(model, parameters, published_m, gmacs, published):
     with torch.device("meta"):
         net = model()

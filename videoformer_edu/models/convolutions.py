@@ -16,8 +16,8 @@ ANY_SIZE = (1, 1, 1)  # of a clip: there is no patch that has to fit
 class FlatConv3d(nn.Conv3d):
     """nn.Conv3d; a kernel without extent in time or in space is computed as the 2-D one that it is.
 
-    Same numbers, one reason: PyTorch's 3-D convolutions on a CPU are slow, its 2-D ones are not; R(2+1)D and SlowFast,
-    made of flat kernels, train a third faster for it.
+    Same numbers, a third faster: on a CPU PyTorch's 3-D convolutions are slow and its 2-D ones are not. R(2+1)D and
+    SlowFast are made of flat kernels; C3D is not, and uses nn.Conv3d.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,15 +55,15 @@ class Residual(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-def initialise_convolutions(model: nn.Module, *, silent_blocks: bool = False) -> None:
+def initialise_convolutions(model: nn.Module, *, zero_init_residual: bool = False) -> None:
     """He et al. 2015: the variance of the gradients is kept through ReLUs. Small weights in the classifier.
 
-    silent_blocks: the last batch norm of each residual block starts with gamma 0, so that the block is its shortcut.
+    zero_init_residual: the last batch norm of each block starts with gamma 0, so that the block is its shortcut.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, Residual) and silent_blocks:
+        elif isinstance(module, Residual) and zero_init_residual:
             nn.init.zeros_(module.body[-1][1].weight)
     nn.init.normal_(model.head.weight, std=0.01)
     nn.init.zeros_(model.head.bias)

@@ -222,3 +222,14 @@ def mvit_v1_b(**changes) -> MViT:
 def mvit_v2_s(**changes) -> MViT:
     """MViTv2-S 16x4: 16 frames, 224 pixels (34.5 M parameters, 64.2 G multiply-adds)."""
     return MViT(**dict(version=2, drop_path=0.2, dropout=0.5) | changes)
+
+
+def mvit_v2_b(**changes) -> MViT:
+    """MViTv2-B 32x3: 32 frames, 224 pixels (51.2 M parameters, 224.5 G multiply-adds)."""
+    return MViT(**dict(version=2, frames=32, stages=(2, 3, 16, 3), drop_path=0.3, dropout=0.5) | changes)
+
+
+def mvit_v2_l(**changes) -> MViT:
+    """MViTv2-L 40x3: 40 frames, 312 pixels (213.4 M parameters, 2823.4 G multiply-adds)."""
+    return MViT(**dict(version=2, frames=40, image_size=312, width=144, heads=2, stages=(2, 6, 36, 4), drop_path=0.75,
+                       dropout=0.5) | changes)

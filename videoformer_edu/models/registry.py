@@ -38,7 +38,7 @@ class Builder:
 
 CENTRED = Pixels((0.5,) * 3, (0.5,) * 3)  # -1 ... 1: ViViT (scenic, zero_centering); ViT (timm, augreg weights)
 KINETICS = Pixels((0.45,) * 3, (0.225,) * 3)  # TimeSformer, MViT and SlowFast (DATA.MEAN and DATA.STD of their code)
-IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # Video Swin (its configurations), VideoMAE (README)
+IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # Video Swin (configurations), VideoMAE (datasets.py)
 TORCHVISION = Pixels((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))  # transforms() of its video weights
 CAFFE = Pixels((104 / 255, 117 / 255, 128 / 255), (1 / 255,) * 3)  # C3D (mmaction2): bytes less their mean, RGB
 
@@ -65,9 +65,12 @@ BUILDERS: dict[str, Builder] = {entry.name: entry for entry in (
     Builder(models.video_swin_tiny, _clip(32, 224), IMAGENET),
     Builder(models.video_swin_small, _clip(32, 224), IMAGENET),
     Builder(models.video_swin_base, _clip(32, 224), IMAGENET),
+    Builder(models.video_swin_large, _clip(32, 224), IMAGENET),
     Builder(models.video_swin_motion, _SMALL, MOTION_PIXELS),
     Builder(models.mvit_v1_b, _clip(16, 224), KINETICS),
     Builder(models.mvit_v2_s, _clip(16, 224), KINETICS),
+    Builder(models.mvit_v2_b, _clip(32, 224), KINETICS),
+    Builder(models.mvit_v2_l, _clip(40, 312), IMAGENET),  # so its configuration, unlike the others'
     Builder(models.mvit_motion, _SMALL, MOTION_PIXELS),
     Builder(models.videomae_small, _clip(16, 224), IMAGENET),
     Builder(models.videomae_base, _clip(16, 224), IMAGENET),

@@ -63,7 +63,7 @@ class SlowFast(nn.Module):
             slow, fast = 4 * inner, 4 * inner // beta
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(slow + fast, classes)
-        initialise_convolutions(self, silent_blocks=init == "published")
+        initialise_convolutions(self, zero_init_residual=init == "published")
 
     def pooled(self, video: Tensor) -> Tensor:
         """video `(b, c, t, h, w)` -> `(b, h', w', d_slow + d_fast)`: the pathways' means for each place of the window.

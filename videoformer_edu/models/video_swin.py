@@ -175,3 +175,8 @@ def video_swin_small(**changes) -> VideoSwin:
 def video_swin_base(**changes) -> VideoSwin:
     """Video Swin-B: 32 frames, 224 pixels (88.0 M parameters, 281.3 G multiply-adds)."""
     return VideoSwin(**dict(width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)) | changes)
+
+
+def video_swin_large(**changes) -> VideoSwin:
+    """Video Swin-L: 32 frames, 224 pixels (197.0 M parameters, 603.3 G multiply-adds)."""
+    return VideoSwin(**dict(width=192, depths=(2, 2, 18, 2), heads=(6, 12, 24, 48)) | changes)

@@ -1,10 +1,11 @@
-"""Windows: padding as published, one call or one for each mask, the bias table's rows, the cut index."""
+"""Windows: the fast way is the way in steps, padding as published, the bias table's rows, the cut index."""
 
 import pytest
 import torch
 
 import videoformer_edu.attention.windows as windows_file
-from videoformer_edu.attention import LocalWindow, MultiHeadAttention, WindowAttention, record_attention
+from videoformer_edu.attention import LocalWindow, MultiHeadAttention, WindowAttention, attend, record_attention
+from videoformer_edu.attention.windows import region_numbers, window_attention_in_steps
 from videoformer_edu.tokens import Grid
 
 D, HEADS = 12, 3
@@ -35,6 +36,19 @@ def test_padding_is_looked_at_as_if_the_clip_went_on_in_zeros(grid):
     assert not torch.allclose(attention(mask_padding=True)(x, grid), module(x, grid))
 
 
+def test_regions_are_what_the_roll_put_side_by_side():
+    """Tokens of one window may look where they lie in one window of the clip before the roll."""
+    window, shift, padded = Grid(2, 3, 4), Grid(1, 1, 2), Grid(4, 6, 8)
+    region = region_numbers(padded, window, shift)
+    for axis, (size, inside, moved) in enumerate(zip(padded, window, shift, strict=True)):
+        line = region.movedim(axis, 0)[:, 0, 0]
+        for a in range(size):
+            for b in range(size):
+                if a // inside == b // inside:
+                    together = (a + moved) % size < moved, (b + moved) % size < moved  # came in at the end?
+                    assert (line[a] == line[b]) == (together[0] == together[1])
+
+
 def test_recorded_rows_lose_what_they_give_to_padding():
     grid = Grid(3, 4, 5)
     for mask_padding in (False, True):
@@ -44,6 +58,39 @@ def test_recorded_rows_lose_what_they_give_to_padding():
         lowest = float(maps["attention"].dense().sum(-1).min())
         assert lowest == pytest.approx(1, abs=1e-12) if mask_padding else lowest < 0.9
         assert torch.equal(maps["attention"].dense() > 0, module.pattern.allowed(grid).expand(2, HEADS, -1, -1))
+
+
+@pytest.mark.parametrize("few", [0, 2**18], ids=["a call for each mask", "one call"])
+@pytest.mark.parametrize("shift", [(1, 1, 2), (0, 0, 0), (0, 2, 1)], ids=str)
+@pytest.mark.parametrize("grid", [
+    Grid(4, 6, 8),  # two windows along each axis
+    Grid(3, 4, 5), Grid(5, 7, 9),  # padding along each axis
+    Grid(2, 7, 8), Grid(6, 3, 4),  # as long as the window: no shift there
+    Grid(3, 2, 6), Grid(1, 4, 1), Grid(1, 2, 3), Grid(1, 1, 1),  # windows larger than the grid
+], ids=str)
+def test_the_fast_way_is_the_way_in_steps(grid, shift, few, monkeypatch):
+    """Values, gradients of the tokens and of every parameter, and the probabilities themselves."""
+    monkeypatch.setattr(windows_file, "FEW", few)
+    windows_file.tiling.cache_clear()
+    module, x = attention(shift=shift), tokens(grid).requires_grad_()
+    fast, steps = module(x, grid), window_attention_in_steps(module, x, grid)
+    windows_file.tiling.cache_clear()
+    torch.testing.assert_close(fast, steps)
+    seed = torch.randn_like(fast)
+    for got, want in zip(*(torch.autograd.grad((out * seed).sum(), [x, *module.parameters()]) for out in (fast, steps)),
+                         strict=True):
+        torch.testing.assert_close(got, want)
+    seen = []
+
+    def recorded(q, k, v, mask, bias):
+        return attend(q, k, v, mask, bias, record=seen.append)
+
+    with record_attention(module) as maps:
+        module(x, grid)
+    monkeypatch.setattr(windows_file, "attend", recorded)
+    window_attention_in_steps(module, x, grid)
+    torch.testing.assert_close(maps["attention"].probabilities, seen[0].detach())
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("mask_padding", [False, True])

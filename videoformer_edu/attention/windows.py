@@ -2,6 +2,11 @@
 
 W-MSA and SW-MSA of Video Swin (Liu et al. 2022, section 3.2), weight for weight as published: queries, keys and values
 from one matrix, one output projection, and `relative_position_bias_table`.
+
+The same computation stands here twice. `window_attention_in_steps` is the one to read; `WindowAttention` is the one
+that models use. There one list of token numbers pads, shifts and partitions at once, and most windows, those without a
+mask, are spared the table of masked biases. In the shifted first layer of Swin-T on 32 frames that took three fifths of
+the time, with the backward pass as without it (one thread, in turn).
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from videoformer_edu.attention.constants import cached_constant
 from videoformer_edu.attention.core import MultiHeadAttention, Where, attend
 from videoformer_edu.attention.patterns import check_grid, place_of
 from videoformer_edu.attention.sparse_patterns import LocalWindow
-from videoformer_edu.tokens import Grid
+from videoformer_edu.tokens import Grid, to_grid
 
 FEW = 2**18  # with fewer scores a head than this, one call for all windows is faster than one for each mask
 
@@ -69,6 +74,38 @@ class WindowAttention(MultiHeadAttention):
         out = torch.cat([attend(*part, mask, bias, record) for part, mask in parts], dim=1)
         out = self.proj(rearrange(out, "b g head n e -> b (g n) (head e)"))
         return out.index_select(1, plan.back)
+
+
+def window_attention_in_steps(attention: WindowAttention, x: Tensor, grid: Grid) -> Tensor:
+    """What `attention(x, grid)` computes, step by step (the paper's figure 3): `(b, t*h*w, d)` -> the same shape.
+
+    Tokens look at padding, as published.
+    """
+    window, shift = attention.pattern.clamped(grid)  # an axis that is no longer than the window: all of it, no shift
+    padded, size = attention.pattern.padded(grid), window._asdict()  # size: t, h, w of one window
+    x = F.pad(to_grid(x, grid), (0, 0, 0, padded.w - grid.w, 0, padded.h - grid.h, 0, padded.t - grid.t))
+    x = torch.roll(x, [-s for s in shift], dims=(1, 2, 3))  # shift: what leaves at the front comes in at the end
+    x = rearrange(x, "b (i t) (j h) (k w) d -> b (i j k) (t h w) d", **size)  # partition: (b, windows, n, d)
+    qkv = attention.qkv(x)
+    q, k, v = rearrange(qkv, "b g n (three head e) -> three b g head n e", three=3, head=attention.heads)
+    region = region_numbers(padded, window, shift).to(x.device)
+    region = rearrange(region, "(i t) (j h) (k w) -> (i j k) 1 1 (t h w)", **size)
+    mask = region == region.mT  # (windows, 1, n, n): the two ends of the clip, side by side now, do not look
+    out = attend(q, k, v, mask, attention.relative_position_bias(window))  # (b, windows, head, n, e)
+    out = rearrange(out, "b (i j k) head (t h w) e -> b (i t) (j h) (k w) (head e)",  # reverse
+                    i=padded.t // window.t, j=padded.h // window.h, **size)
+    out = torch.roll(out, list(shift), dims=(1, 2, 3))[:, :grid.t, :grid.h, :grid.w]
+    return attention.proj(out.flatten(1, 3))
+
+
+def region_numbers(padded: Grid, window: Grid, shift: Grid) -> Tensor:
+    """`(t, h, w)` after the roll: along an axis 0 up to the last window, 1 in it, 2 for what came in at the end."""
+    cuts = []
+    for length, inside, moved in zip(padded, window, shift, strict=True):
+        place = torch.arange(length)
+        cuts.append((place >= length - inside).long() + (place >= length - moved))
+    t, h, w = cuts
+    return 9 * t[:, None, None] + 3 * h[:, None] + w
 
 
 class Tiling(NamedTuple):

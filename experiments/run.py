@@ -17,7 +17,7 @@ from experiments.material import VALIDATION_SEED, report_examples, source, valid
 from experiments.starting import first_model
 from experiments.store import floats
 from videoformer_edu.cost import count_macs, count_parameters
-from videoformer_edu.cost.counted import Painting
+from videoformer_edu.cost.counted import Reconstruction
 from videoformer_edu.models import TimeSformer, ViT, tube_mask
 from videoformer_edu.training.evaluate import evaluating, predict, share
 from videoformer_edu.training.history import History
@@ -97,7 +97,7 @@ def measure(model: nn.Module, material: Material) -> dict:
     inputs, labels = report_examples(material)
     checked = {"validation": validate(model, material, *validation_examples(material))}
     if material.hidden:
-        macs = count_macs(Painting(model, material.hidden), *inputs[:1].shape)
+        macs = count_macs(Reconstruction(model, material.hidden), *inputs[:1].shape)
         return {**checked, "macs": macs, "painting_loss": validate(model, material, inputs, labels)}
     numbers = {**checked, "macs": count_macs(model, *inputs[:1].shape), **accuracies(model, material, inputs, labels)}
     if material == Material():

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from videoformer_edu.cost import __main__ as command
-from videoformer_edu.cost.counted import Painting, count_macs
+from videoformer_edu.cost.counted import Reconstruction, count_macs
 from videoformer_edu.cost.published import PUBLISHED_TIMESFORMER, SOURCES, TABLE
 from videoformer_edu.cost.table import as_csv, as_text, measure
 from videoformer_edu.models import VideoMAEPretraining
@@ -43,7 +43,7 @@ def test_the_published_timesformers_are_the_ones_of_the_lessons():
         assert (ROWS[row.name].gmacs, ROWS[row.name].clip) == (row.gmacs, (3, row.frames, *[row.image_size] * 2))
 
 
-def test_pretraining_is_counted_as_it_paints():
+def test_pretraining_is_counted_as_it_reconstructs():
     """The encoder on the tubelets that are seen, the decoder on all, the head on the hidden ones."""
     size = dict(frames=4, image_size=20, tubelet_size=2, patch_size=4, width=12, depth=2, heads=3, decoder_width=8,
                 decoder_depth=3, decoder_heads=2, mlp_ratio=2.0, decoder_mlp_ratio=3.0)
@@ -52,7 +52,7 @@ def test_pretraining_is_counted_as_it_paints():
     encoder = 2 * (visible * (4 * 12**2 + 2 * 12 * 24) + 2 * visible**2 * 12)
     decoder = 3 * (50 * (4 * 8**2 + 2 * 8 * 24) + 2 * 50**2 * 8)
     want = patches + encoder + visible * 12 * 8 + decoder + hidden * 8 * (3 * 2 * 4 * 4)
-    assert count_macs(Painting(VideoMAEPretraining(**size)), 1, 3, 4, 20, 20) == want
+    assert count_macs(Reconstruction(VideoMAEPretraining(**size)), 1, 3, 4, 20, 20) == want
 
 
 SHORT = [ROWS[name] for name in ("ViT-Ti/16", "R(2+1)D-18", "timesformer_motion")]

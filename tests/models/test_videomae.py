@@ -298,7 +298,7 @@ def test_errors():
         classifier(init="zero")
 
 
-def test_pixels_as_they_are_can_be_painted():
+def test_pixels_as_they_are_can_be_reconstructed():
     video = torch.randn(2, 3, 4, 8, 12)
     target = tubelet_targets(video, (2, 4, 4), None)
     for t, h, w in ((0, 0, 0), (1, 1, 2)):
@@ -307,7 +307,7 @@ def test_pixels_as_they_are_can_be_painted():
     model = videomae_pretraining_motion()
     clip, mask = torch.randn(2, 3, 8, 32, 32), tube_mask(model.encoder.grid, 0.5, batch=2)
     with torch.no_grad():
-        painted = model(clip, mask)
+        reconstruction = model(clip, mask)
         assert not model.standardised
-        expected = F.mse_loss(painted, tubelet_targets(clip, (2, 8, 8), None)[mask].view_as(painted))
+        expected = F.mse_loss(reconstruction, tubelet_targets(clip, (2, 8, 8), None)[mask].view_as(reconstruction))
         torch.testing.assert_close(model.loss(clip, mask), expected)

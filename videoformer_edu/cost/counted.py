@@ -34,7 +34,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-class Painting(nn.Module):
+class Reconstruction(nn.Module):
     """VideoMAE's pretraining of one clip, `ratio` of it hidden. Which tubes those are does not change the cost."""
 
     def __init__(self, model: VideoMAEPretraining, ratio: float = 0.9):
@@ -45,4 +45,4 @@ class Painting(nn.Module):
         grid = self.model.encoder.grid
         order = torch.arange(grid.l, device=video.device).expand(len(video), -1)
         hidden = int(self.ratio * grid.n) * grid.t
-        return self.model.paint(video, order[:, :-hidden], order[:, -hidden:])
+        return self.model.reconstruct(video, order[:, :-hidden], order[:, -hidden:])

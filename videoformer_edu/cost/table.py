@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from videoformer_edu.cost.counted import Painting, count_macs, count_parameters
+from videoformer_edu.cost.counted import Reconstruction, count_macs, count_parameters
 from videoformer_edu.cost.published import SOURCES, TABLE, Row
 from videoformer_edu.models.registry import BUILDERS
 
@@ -36,7 +36,8 @@ def measure(row: Row) -> Line:
     with torch.device("meta"):
         model = BUILDERS[row.builder].build(**row.options)
     parameters = count_parameters(model)
-    macs = count_macs(Painting(model) if BUILDERS[row.builder].task == "pretraining" else model, 1, *row.clip)
+    whole = Reconstruction(model) if BUILDERS[row.builder].task == "pretraining" else model
+    macs = count_macs(whole, 1, *row.clip)
     options = "".join(f"{key}={value!r}, " for key, value in row.options.items()).removesuffix(", ")
     return Line(
         row.name, f"{row.builder}({options})", " x ".join(map(str, row.clip[1:])),

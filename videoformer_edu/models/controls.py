@@ -1,6 +1,6 @@
-"""A control: a model that must not be able to solve the task, however long it is trained.
+"""A control: a model that cannot solve the task, however long it is trained.
 
-What it reaches all the same is what the task gives away without the thing that is asked for.
+Its accuracy is what the task gives away without the order of the frames.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """SlowFast: one pathway for what is there, one for how it moves (Feichtenhofer et al. 2019, arXiv:1812.03982).
 
-PyTorchVideo's weights of `slowfast_r50` load through `pretrained` and give the same logits.
+PyTorchVideo's weights of `slowfast_r50` load through `pretrained` and give the same logits; above 224 pixels the
+published codes differ, see `average`.
 """
 
 from __future__ import annotations

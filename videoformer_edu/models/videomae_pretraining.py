@@ -1,6 +1,6 @@
 """VideoMAE's pretraining (Tong et al. 2022, arXiv:2203.12602).
 
-Hide 90 per cent of a clip, in tubes that run through all frames, and let a small decoder paint the rest back in.
+Hide 90 per cent of a clip, in tubes that run through all frames, and let a small decoder reconstruct it.
 """
 
 from __future__ import annotations
@@ -93,15 +93,15 @@ class VideoMAEPretraining(nn.Module):
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:
         """video `(b, c, t, h, w)`, mask `(b, l)` bool, True = hidden, as many in each clip."""
-        return self.paint(video, *self._split(video, mask))
+        return self.reconstruct(video, *self._split(video, mask))
 
     def loss(self, video: Tensor, mask: Tensor) -> Tensor:
         """Mean squared error over the pixels of the hidden tubelets alone."""
         visible, hidden = self._split(video, mask)
         target = take(tubelet_targets(video, self.tubelet, self.pixel_std if self.standardised else None), hidden)
-        return F.mse_loss(self.paint(video, visible, hidden), target)
+        return F.mse_loss(self.reconstruct(video, visible, hidden), target)
 
-    def paint(self, video: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+    def reconstruct(self, video: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
         """The same as calling the model, with the mask as token numbers: `(b, v)` visible and `(b, m)` hidden."""
         tokens, grid = self.encoder(video, visible)
         tokens = self.to_decoder(self.norm(tokens))  # (b, v, d')
@@ -137,7 +137,7 @@ def split_mask(mask: Tensor) -> tuple[Tensor, Tensor]:
 def tubelet_targets(video: Tensor, tubelet: tuple[int, int, int], pixel_std: Tensor | None) -> Tensor:
     """`(b, c, t, h, w)` -> `(b, l, p0*p1*p2*c)`: each tubelet's pixels, standardised within it, channel by channel.
 
-    So the model paints contrast, not brightness. As published: unbiased variance, 1e-6 added to the deviation of
+    So the model reconstructs contrast, not brightness. As published: unbiased variance, 1e-6 added to the deviation of
     pixels between 0 and 1, which is why the division by `pixel_std` has to be taken back (its shift cancels).
     With `pixel_std=None` the pixels stay as the model gets them.
     """
@@ -151,8 +151,8 @@ def tubelet_targets(video: Tensor, tubelet: tuple[int, int, int], pixel_std: Ten
 
 
 def videomae_pretraining_motion(**changes) -> VideoMAEPretraining:
-    """Pretraining for `videomae_motion`: it paints pixels as they are, because standardising the tubelets of a plain,
-    slightly noisy background makes noise the larger part of what there is to paint."""
+    """Pretraining for `videomae_motion`: it reconstructs pixels as they are, because standardising the tubelets of
+    a plain, slightly noisy background makes noise the larger part of the target."""
     return VideoMAEPretraining(**dict(
         frames=8, image_size=32, tubelet_size=2, patch_size=8, width=64, depth=3, heads=4, decoder_width=32,
         decoder_depth=1, decoder_heads=2, mlp_ratio=2.0, decoder_mlp_ratio=2.0, standardised=False,

@@ -4,6 +4,8 @@
     make bench ARGS="--pairs vit --size small"            one pair, less than a minute
     make bench ARGS="--device cuda --dtype bf16 --compile"    (written without a GPU at hand: untested there)
 
+    make bench ARGS="--against ../before --bound 0.97"    this checkout beside another one: see bench/against.py
+
 `--pairs` takes names or beginnings of names. Rows of bench/results.csv that were measured again are replaced, the page
 docs/bench.md and its picture are made anew; `--dry` writes nothing. Needs the extra `bench`. See bench/timing.py for
 how time is taken, bench/pairs.py for what is compared.
@@ -23,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 import conftest  # noqa: E402, F401, I001 - first of all: one thread, no network, a torchvision that imports
 
+import against  # noqa: E402
 import torch  # noqa: E402
 from pairs import PAIRS, SIZES, Case  # noqa: E402
 from report import COLUMNS, Row, means, save  # noqa: E402
@@ -119,7 +122,11 @@ def main() -> None:
     parser.add_argument("--dtype", choices=tuple(TOLERANCE), default="fp32")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--dry", action="store_true", help="write no file")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="time this checkout beside another instead")
+    parser.add_argument("--bound", type=float, help="with --against: exit with 1 if a ratio lies below it, e.g. 0.97")
     asked = parser.parse_args()
+    if asked.against:
+        raise SystemExit(against.run(asked.against, asked.size, asked.rounds, asked.bound))
     names, way = chosen(asked.pairs), Way(asked.device, asked.dtype, asked.compile)
     torch.set_num_threads(1)
     package, its_models = import_seconds()

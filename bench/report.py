@@ -29,6 +29,12 @@ of `bench/shortcuts.py`, fewer multiply-adds for the same logits.
 `make bench` measures everything again and rewrites this page; `make bench ARGS="--pairs vit --size small"` does one
 pair in less than a minute. On a shared computer a difference of a few per cent is none.
 
+`make bench ARGS="--against ../before --bound 0.97"` asks another question: has this checkout become slower than another
+one, say the commit before (`git worktree add ../before HEAD~1`)? Swin, MViT, TimeSformer and ViViT, forward pass and
+training step, at teaching and at base size; each checkout in a process of its own, same weights, same clips, in turn.
+It prints the median ratio old over new for each row, writes nothing, and exits with 1 if one lies below the bound. All
+rows take about a quarter of an hour; `--size small` takes one minute.
+
 ![Speed-up of every pair](pictures/bench.png)
 """
 

@@ -1,0 +1,78 @@
+"""Two checkouts side by side: a slower one is found, a different one is refused. The checkouts here are stubs."""
+
+import subprocess
+import sys
+
+import pytest
+from test_peers import ROOT, bench_module
+
+against = bench_module("against")
+CASE = against.Case("small", {"width": 40}, (4, 3, 2, 8, 8))
+STUB = """
+import torch
+from torch import nn
+
+class Small(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first, self.last = nn.Linear(384, width), nn.Linear(width, 7)
+
+    def forward(self, x):
+        for _ in range({repeats}):
+            out = self.last(torch.relu(self.first(x.flatten(1)))) * {factor}
+        return out
+
+def small(*, width):
+    return Small(width)
+"""
+
+
+@pytest.fixture(autouse=True)
+def short_samples(monkeypatch):
+    monkeypatch.setattr(against, "LEAST", 0.03)
+
+
+def checkout(folder, repeats=1, factor=1.0):
+    package = folder / "videoformer_edu"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "models.py").write_text(STUB.format(repeats=repeats, factor=factor))
+    return folder
+
+
+def test_the_faster_of_two_checkouts_is_known_whichever_comes_first(tmp_path):
+    slow, fast = checkout(tmp_path / "slow", repeats=40), checkout(tmp_path / "fast", repeats=2)
+    for old, new, faster in ((slow, fast, True), (fast, slow, False)):
+        rows = list(against.compare(old, new, [CASE], rounds=2))
+        assert [(row.case, row.mode) for row in rows] == [(CASE, "forward"), (CASE, "training step")]
+        forward = rows[0]
+        assert forward.ratios[1] > 3 if faster else forward.ratios[1] < 1 / 3
+        assert (forward.old > forward.new) is faster
+
+
+def test_checkouts_that_compute_different_things_are_not_timed(tmp_path):
+    one, other = checkout(tmp_path / "one"), checkout(tmp_path / "other", factor=1.01)
+    with pytest.raises(SystemExit, match=r"small: with the same weights the logits differ by 1\.0e-02"):
+        list(against.compare(one, other, [CASE], rounds=1))
+    with pytest.raises(SystemExit, match="holds no videoformer_edu"):
+        list(against.compare(tmp_path, other, [CASE], rounds=1))
+    with pytest.raises(SystemExit, match="failed at"):
+        list(against.compare(one, other, [against.Case("missing", {}, (1, 2))], rounds=1))
+
+
+def test_the_bound_decides_the_exit_code(tmp_path, monkeypatch, capsys):
+    one = checkout(tmp_path / "one")
+    monkeypatch.setattr(against, "ROOT", one)
+    monkeypatch.setitem(against.CASES, "small", [CASE])
+    assert against.run(one, ["small"], rounds=2, bound=0.01) == against.run(one, ["small"], rounds=2) == 0
+    assert against.run(one, ["small"], rounds=2, bound=100.0) == 1
+    assert "slower than the bound 100.0 allows: small forward: " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_this_checkout_beside_itself():
+    out = subprocess.run([sys.executable, ROOT / "bench" / "against.py", ROOT, "--size", "small", "--rounds", "1"],
+                         capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    rows = out.stdout.splitlines()[1:]
+    assert len(rows) == 8 and [row.split()[0] for row in rows[::2]] == list(against.BUILDERS["small"])

@@ -14,8 +14,8 @@ def test_the_shipped_files_are_the_libraries_own():
     assert weights.keys() == model.state_dict().keys()
     for name, value in model.state_dict().items():
         torch.testing.assert_close(weights[name], value)
-    for name, value in answer(model).items():
-        torch.testing.assert_close(stored[name], value, rtol=1e-5, atol=1e-6)
+    for name, value in answer(model).items():  # about 1 in size; even the random clip is rounded as the processor does
+        torch.testing.assert_close(stored[name], value, rtol=0, atol=1e-5)
 
 
 def test_our_model_gives_the_stored_answer():

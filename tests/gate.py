@@ -2,6 +2,7 @@
 
     python tests/gate.py              all parts
     python tests/gate.py lint fast    some parts; `fast` is the unit tests that take less than two minutes together
+    python tests/gate.py processors   all that compares numbers, once for each kind of x86 processor
 
 It ends with one line, `N passed, N failed`, and with exit status 1 if anything failed, was skipped or was not there.
 """
@@ -9,7 +10,6 @@ It ends with one line, `N passed, N failed`, and with exit status 1 if anything 
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 ROOT = pathlib.Path(__file__).parents[1]
 REPORTS = ROOT / "build" / "reports"
 SLOWEST = 10
-NO_CHROMIUM = ("The browser tests need Chromium and there is none: run `make browser`, or set CHROMIUM to the path "
-               "of one.")
 
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
 TWO = ["-n", "2"]
@@ -51,6 +49,14 @@ PARTS = {
 }
 WHOLE = [part for part in PARTS if part != "fast"]
 
+# The instructions that PyTorch and the libraries below it may use; the last: all that this processor has.
+PROCESSORS = {
+    "default": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"},
+    "best": {},
+}
+NUMBERS = ("unit", "parity", "outputs")
+
 
 @dataclass
 class Result:
@@ -63,14 +69,15 @@ class Result:
     cases: list[tuple[float, str]] = field(default_factory=list)
 
 
-def run(part: str) -> Result:
-    report = REPORTS / f"{part}.xml"
+def run(part: str, processor: str = "best") -> Result:
+    report = REPORTS / (f"{part}.xml" if processor == "best" else f"{part}_{processor}.xml")
     report.unlink(missing_ok=True)
     command = [sys.executable, *PARTS[part]()]
     tested = "pytest" in command
     if tested:
         command.append(f"--junitxml={report}")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1",
+                   **PROCESSORS[processor]}
     environment.pop("MPLBACKEND", None)  # a kernel draws inline unless it is told otherwise
     start = time.perf_counter()
     status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
@@ -100,33 +107,38 @@ def read(report: pathlib.Path) -> Result:
     return result
 
 
-def chromium() -> str | None:
-    """The browser of the browser tests: what CHROMIUM says, else the first that is installed."""
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    return next((path for name in names if name and (path := shutil.which(name))), None)
+def browser_is_there() -> bool:
+    """Install a browser where there is none and that is allowed; otherwise it is said in one sentence what to do."""
+    return subprocess.run([sys.executable, "-m", "tools.system", "browser"], cwd=ROOT).returncode == 0
 
 
 def main(parts: list[str]) -> int:
-    unknown = [part for part in parts if part not in PARTS]
+    processors = parts == ["processors"]
+    unknown = [part for part in parts if part not in PARTS and not processors]
     if unknown:
-        print(f"no part is called {unknown[0]!r}; there are: {', '.join(PARTS)}")
+        print(f"no part is called {unknown[0]!r}; there are: {', '.join(PARTS)}; or processors, alone")
         return 2
-    parts = parts or WHOLE
-    if "browser" in parts and chromium() is None:
-        print(NO_CHROMIUM)
+    runs = [(part, processor) for processor in PROCESSORS for part in NUMBERS] if processors else [
+        (part, "best") for part in parts or WHOLE]
+    if ("browser", "best") in runs and not browser_is_there():
         return 1
-    REPORTS.mkdir(parents=True, exist_ok=True)
+    try:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"The gate cannot write its reports: {error}. Copy the course to a folder of your own.")
+        return 1
     results = {}
-    for number, part in enumerate(parts, start=1):
-        print(f"\n=== {part} ({number} of {len(parts)})", flush=True)
-        results[part] = run(part)
+    for number, (part, processor) in enumerate(runs, start=1):
+        name = f"{part}, {processor}" if processors else part
+        print(f"\n=== {name} ({number} of {len(runs)})", flush=True)
+        results[name] = run(part, processor)
     return summarise(results)
 
 
 def summarise(results: dict[str, Result]) -> int:
     print("\n=== summary")
     for part, result in results.items():
-        print(f"{part:<10} {result.passed:>5} passed {result.failed:>4} failed {result.seconds:>8.1f} s")
+        print(f"{part:<15} {result.passed:>5} passed {result.failed:>4} failed {result.seconds:>8.1f} s")
     cases = sorted((case for result in results.values() for case in result.cases), reverse=True)
     if cases:
         print(f"\nThe {min(SLOWEST, len(cases))} slowest tests:")

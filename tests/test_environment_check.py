@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from tools import install
 from videoformer_edu import environment
 from videoformer_edu.environment import Facts, Row, environment_html, judge, look_around, release, verdict_line
 
@@ -40,7 +41,7 @@ def advice(facts: Facts) -> dict[str, str]:
     without(GOOD, "jupyterlab"),
     without(GOOD, jupyterlab="3.6.8", ipywidgets="7.7.1"),
     dataclasses.replace(GOOD, memory=None, disk=None, gpu=None, threads=1, cores=1),
-    dataclasses.replace(GOOD, python="3.10.0", memory=2.0, disk=1.0),
+    dataclasses.replace(GOOD, python="3.11.0", memory=2.0, disk=1.0),
 ])
 def test_nothing_to_do_on_a_good_machine(facts):
     assert advice(facts) == {}
@@ -48,7 +49,7 @@ def test_nothing_to_do_on_a_good_machine(facts):
 
 
 @pytest.mark.parametrize("facts, what, words", [
-    (dataclasses.replace(GOOD, python="3.9.18"), "Python", "Python 3.10 or newer"),
+    (dataclasses.replace(GOOD, python="3.10.13"), "Python", "Python 3.11 or newer"),
     (without(GOOD, torch="2.3.1+cu121"), "PyTorch", "`pip install -U 'torch>=2.4'`"),
     (without(GOOD, "numpy"), "other libraries", "`pip install -U 'numpy>=1.26'`"),
     (without(GOOD, numpy="1.9.3"), "other libraries", "'numpy>=1.26'"),
@@ -67,6 +68,13 @@ def test_each_problem_gets_its_own_advice(facts, what, words):
     assert words in found[what]
     assert f"{what}: {found[what]}" in verdict_line(judge(facts))
     assert {row.verdict for row in judge(facts)} == {"ok", "do this"}
+
+
+def test_installing_needs_more_room_than_having():
+    bare = dataclasses.replace(GOOD, bounds={}, disk=6.4)
+    assert "PyTorch's build for the processor alone: 3 GB" in advice(bare)["free disk"]
+    assert "free disk" not in advice(dataclasses.replace(bare, disk=6.6))
+    assert (install.GB_CPU, install.GB_CUDA) == tuple(environment.INSTALLED_GB.values())
 
 
 def test_a_missing_ipywidgets_is_two_problems():

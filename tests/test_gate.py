@@ -5,6 +5,7 @@ import sys
 
 import gate
 import pytest
+import torch
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.test_a" name="test_one" time="0.25"/>
@@ -66,11 +67,39 @@ def test_a_part_in_which_no_test_ran_fails(monkeypatch, tmp_path):
     assert gate.run("timing").complaints == ["timing: no test ran"]
 
 
-def test_without_chromium_it_fails_in_one_sentence_that_names_the_target(monkeypatch, capsys):
-    monkeypatch.setattr(gate.shutil, "which", lambda name: None)
+def test_without_a_browser_nothing_runs(monkeypatch):
+    monkeypatch.setattr(gate, "run", lambda *part: pytest.fail("it looked away"))
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     assert gate.main([]) == 1
-    assert capsys.readouterr().out == gate.NO_CHROMIUM + "\n"
-    assert "make browser" in gate.NO_CHROMIUM
+
+
+def test_on_a_disk_without_write_access_it_says_so(monkeypatch, tmp_path, capsys):
+    (tmp_path / "reports").write_text("a file is in the way")
+    monkeypatch.setattr(gate, "REPORTS", tmp_path / "reports")
+    assert gate.main(["lint"]) == 1
+    assert capsys.readouterr().out.startswith("The gate cannot write its reports: ")
+
+
+def test_processors_are_all_that_compares_numbers_three_times(monkeypatch, tmp_path, capsys):
+    ran = []
+    monkeypatch.setattr(gate, "REPORTS", tmp_path)
+    monkeypatch.setattr(gate, "run", lambda *part: ran.append(part) or gate.Result(1.0, passed=2))
+    assert gate.main(["processors"]) == 0
+    assert ran == [(part, processor) for processor in ("default", "avx2", "best")
+                   for part in ("unit", "parity", "outputs")]
+    assert capsys.readouterr().out.splitlines()[-1] == "18 passed, 0 failed in 0 min 9 s"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("processor", "expected"), [("default", "DEFAULT"), ("best", None)])
+def test_a_processor_reaches_pytorch(monkeypatch, tmp_path, processor, expected):
+    """Whether the environment of the gate says so or not: what is named counts."""
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    here = torch.backends.cpu.get_cpu_capability()
+    program = f"import torch, sys; sys.exit(torch.backends.cpu.get_cpu_capability() != {expected or here!r})"
+    monkeypatch.setattr(gate, "REPORTS", tmp_path)
+    monkeypatch.setitem(gate.PARTS, "lint", lambda: ["-c", program])
+    assert gate.run("lint", processor).passed == 1
 
 
 def test_the_whole_gate_holds_every_part_but_the_fast_one():

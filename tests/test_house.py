@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import os
 import pathlib
 import re
 import shutil
@@ -36,9 +37,20 @@ HOSTS = re.compile(
 EXAMPLES = ("tests/tools/", "tests/notebooks/test_sanitize.py", "tests/test_house.py")
 
 
-def committed() -> list[str]:
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [name for name in names.split("\0") if name and (ROOT / name).is_file()]
+def committed(root: pathlib.Path = ROOT) -> list[str]:
+    """The files that git knows; where there is no git (an unpacked archive), those that .gitignore does not name."""
+    if (root / ".git").exists() and shutil.which("git"):
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)
+        if listed.returncode == 0:  # git refuses a checkout that belongs to somebody else
+            return [name for name in listed.stdout.split("\0") if name and (root / name).is_file()]
+    lines = (root / ".gitignore").read_text(encoding="utf-8").splitlines()
+    ignored = [".git", *(line.strip("/") for line in lines if line and not line.startswith("#"))]
+    names = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not any(map(pathlib.PurePath(name).match, ignored))]
+        names += [(pathlib.Path(folder) / name).relative_to(root).as_posix() for name in files
+                  if not any(map(pathlib.PurePath(name).match, ignored))]
+    return sorted(names)
 
 
 def committed_texts():
@@ -158,6 +170,14 @@ def test_the_core_needs_no_drawing_and_no_data():
     program = f"import sys, {core}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"matplotlib", "ipywidgets", "av", "sklearn", "skimage"} & set(loaded.stdout.split()) == set()
+
+
+def test_without_git_the_same_files_are_read(tmp_path):
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for name in ("a.py", "docs/b.md", "build/c.txt", ".venv/d.py", "x.egg-info/e", "f.new.ipynb", "g/__pycache__/h"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert committed(tmp_path) == [".gitignore", "a.py", "docs/b.md"]
 
 
 def test_no_path_of_one_machine_is_committed():

@@ -1,7 +1,6 @@
 """One JupyterLab and one Chromium for all browser tests; latencies and screenshots are left in build/browser."""
 
 import json
-import os
 import pathlib
 import shutil
 import sys
@@ -16,6 +15,8 @@ from lab import ROOT, Lab  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
+from tools import system  # noqa: E402
+
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]
 
@@ -23,11 +24,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of the system's browser; Playwright never fetches one."""
-    path = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None or shutil.which(path) is None:
-        pytest.fail("the browser tests need Chromium and there is none: run `make browser`, or set CHROMIUM to the "
-                    f"path of one (it is {path!r})", pytrace=False)
+    path = system.chromium()
+    if path is None:
+        pytest.fail(system.NO_BROWSER, pytrace=False)
     return path
 
 

@@ -24,7 +24,7 @@ def video(b=2, t=12, h=12, w=12):
     return torch.randn(b, 3, t, h, w, dtype=torch.float64)
 
 
-# ---------------------------------------------------------------------------------------------- the two clocks agree
+# ------------------------------------------------------------------------- the two pathways agree about the time
 
 
 @pytest.mark.parametrize(("frames", "alpha", "tubelets", "slow", "fast"), [
@@ -42,10 +42,10 @@ def test_the_same_moment_has_the_same_time_in_both_pathways_whatever_the_length_
     net = build()
     for frames in (12, 9, 40):
         slow, fast = net.times(frames)
-        assert torch.equal(net.clock(slow), net.clock(fast)[slow.long()])
-    clock = net.clock(net.times(12)[1])
-    assert clock.square().mean().item() == pytest.approx(1, abs=1e-5)
-    between = torch.cdist(net.clock(net.times(48)[1]), net.clock(net.times(48)[1])) + 99 * torch.eye(48)
+        assert torch.equal(net.time_features(slow), net.time_features(fast)[slow.long()])
+    features = net.time_features(net.times(12)[1])
+    assert features.square().mean().item() == pytest.approx(1, abs=1e-5)
+    between = torch.cdist(net.time_features(net.times(48)[1]), net.time_features(net.times(48)[1])) + 99 * torch.eye(48)
     assert between.min() > 0.5  # no two frames of a clip four times as long look alike
 
 

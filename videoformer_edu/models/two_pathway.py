@@ -12,8 +12,8 @@ of its own); nothing flows back, as in SlowFast. Three things are easily got wro
 - Slow frames are spread from the first frame to the last; `video[:, :, ::4]` never sees the last ones.
 - The slow pathway is sparse by its choice of frames, so its tubelets must be short. Every fourth frame *and* tubelets
   of four frames would leave one step of sixteen frames.
-- Without positions, attention and a mean see a set: a shuffled clip would give the same logits. Both pathways read one
-  clock, in frames of the clip, so that the same moment has the same time in both.
+- Without positions, attention and a mean see a set: a shuffled clip would give the same logits. Both pathways get the
+  time in frames of the clip, as the same sines and cosines, so that the same moment looks the same to both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions, sincos_at
 from videoformer_edu.tokens import Grid, TubeletEmbed, check_tensor, patches_per_side
 
-TIME_FEATURES = 32  # of the clock: sines and cosines of 16 frequencies
+TIME_FEATURES = 32  # sines and cosines of 16 frequencies
 
 
 class Pathway(nn.Module):
@@ -43,16 +43,16 @@ class Pathway(nn.Module):
         self.tubelet_embed = TubeletEmbed(tubelet_size=tubelet_size, patch_size=patch_size, width=width,
                                           channels=channels)
         self.space_positions = SpacePositions(h=side, w=side, width=width, cls=False, std=std)
-        self.time_positions = nn.Linear(TIME_FEATURES, width, bias=False)  # how this pathway reads the clock
+        self.time_positions = nn.Linear(TIME_FEATURES, width, bias=False)
         self.blocks = nn.ModuleList(TransformerBlock(width=width, heads=heads, mlp_ratio=mlp_ratio, drop_path=p)
                                     for p in drop_path)
         self.norm = nn.LayerNorm(width, eps=EPS)
 
-    def embed(self, video: Tensor, clock: Tensor) -> tuple[Tensor, Grid]:
-        """video `(b, c, t, h, w)` and each step's `(t', features)` -> tokens `(b, t'*n, d)` and their grid."""
+    def embed(self, video: Tensor, times: Tensor) -> tuple[Tensor, Grid]:
+        """video `(b, c, t, h, w)`, times `(t', features)` -> tokens `(b, t'*n, d)` and their grid."""
         x, grid = self.tubelet_embed(video)
         x = rearrange(x, "b (t n) d -> b t n d", t=grid.t) + self.space_positions(grid.h, grid.w)
-        x = x + self.time_positions(clock)[:, None]  # (t', 1, d)
+        x = x + self.time_positions(times)[:, None]  # (t', 1, d)
         return rearrange(x, "b t n d -> b (t n) d"), grid
 
 
@@ -79,7 +79,7 @@ class TwoPathwayTransformer(nn.Module):
     The head reads the mean token of each pathway, side by side.
 
     Clips of other lengths and sizes are taken if patch and tubelets divide them and two slow steps are left: positions
-    in space are resized, the clock runs on. `frames` sets its slowest feature, a quarter of a turn in a clip.
+    in space are resized, time runs on. `frames` sets its slowest sine, a quarter of a turn in a clip.
     init: see `ViT`.
     """
 
@@ -125,7 +125,7 @@ class TwoPathwayTransformer(nn.Module):
         return (slow.double().unflatten(0, (-1, self.slow_tubelet)).mean(1),
                 fast.double().unflatten(0, (-1, self.fast_tubelet)).mean(1))
 
-    def clock(self, times: Tensor) -> Tensor:
+    def time_features(self, times: Tensor) -> Tensor:
         """`(steps,)` in frames -> `(steps, features)`, rms 1: 0.75 pi per frame down to a quarter turn per clip."""
         slowest = math.pi / (2 * self.frames)
         return math.sqrt(2) * sincos_at(times, TIME_FEATURES, fastest=0.75 * math.pi, slowest=slowest)
@@ -135,10 +135,10 @@ class TwoPathwayTransformer(nn.Module):
         check_tensor(video, "a video (b, c, t, h, w)")
         if video.ndim != 5:
             raise ValueError(f"expected a video (b, c, t, h, w), got {tuple(video.shape)}")
-        slow_clock, fast_clock = (self.clock(times).to(video) for times in self.times(video.shape[2]))
+        slow_times, fast_times = (self.time_features(times).to(video) for times in self.times(video.shape[2]))
         chosen = slow_frames(video.shape[2], self.alpha).to(video.device)
-        slow, slow_grid = self.slow.embed(video.index_select(2, chosen), slow_clock)
-        fast, fast_grid = self.fast.embed(video, fast_clock)
+        slow, slow_grid = self.slow.embed(video.index_select(2, chosen), slow_times)
+        fast, fast_grid = self.fast.embed(video, fast_times)
         for i, (slow_block, fast_block) in enumerate(zip(self.slow.blocks, self.fast.blocks, strict=True)):
             slow = slow_block(slow, slow_grid)
             fast = fast_block(fast, fast_grid)

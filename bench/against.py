@@ -5,10 +5,14 @@
     python bench/against.py ../before --size small           what the same command calls; needs torch alone
 
 Each checkout runs in a process of its own, on one thread, with the same weights and the same clips. The two take turns,
-sample by sample, and while one works the other waits, so what slows the machine down slows both. First the logits are
-compared: where they differ by more than rounding, nothing is timed. Then, for each model, size and mode, the median and
-quartiles of the paired ratios of processor time, old over new: above 1, this checkout is faster. With `--bound` the
-exit code is 1 if a median lies below it. A training step is forward, backward and AdamW at rate 0, in training mode.
+sample by sample, and while one works the other waits, so what slows the machine down slows both. Where a process happens
+to lie in memory is worth some per cent, so several pairs of fresh processes share the rounds. (Worth a third, for small
+models, where each buffer is asked of the system anew: that is turned off.)
+
+First the logits are compared: where they differ by more than rounding, nothing is timed. Then, for each model, size and
+mode, the median and quartiles of the paired ratios of processor time, old over new: above 1, this checkout is faster.
+With `--bound` the exit code is 1 if a median lies below it. A training step is forward, backward and AdamW at rate 0,
+in training mode.
 """
 
 from __future__ import annotations
@@ -42,7 +46,9 @@ BUILDERS = {"small": {"video_swin_motion": {}, "mvit_motion": {}, "timesformer_m
 CLIPS = {"small": (16, 3, 8, 32, 32), "base": (1, 3, 8, 224, 224)}
 CASES = {size: [Case(name, options, CLIPS[size]) for name, options in builders.items()]
          for size, builders in BUILDERS.items()}
-ROUNDS = {"small": 15, "base": 5}
+ROUNDS = {"small": 6, "base": 2}  # pairs of samples in each of ...
+STARTS = 3  # ... so many pairs of processes
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**40)}  # glibc: keep what was freed
 
 
 class Measured(NamedTuple):
@@ -113,7 +119,7 @@ class Checkout:
         self.folder = folder.resolve()
         if not (self.folder / "videoformer_edu").is_dir():
             raise SystemExit(f"{folder} holds no videoformer_edu; give the folder of a checkout (git worktree add)")
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1", **MEMORY}
         self.process = subprocess.Popen([sys.executable, Path(__file__).resolve(), "--serve"], cwd=self.folder,
                                         env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -123,6 +129,13 @@ class Checkout:
         if not answer:
             raise SystemExit(f"{self.folder} failed at {request}; its message stands above")
         return json.loads(answer)
+
+    def prepare(self, case: Case) -> list[float]:
+        """Build the model; -> its logits."""
+        answer = self.ask(case=case)
+        if not Path(answer["file"]).is_relative_to(self.folder):
+            raise SystemExit(f"{self.folder} imports {answer['file']}: that is not its own package")
+        return answer["logits"]
 
     def __enter__(self) -> Checkout:
         return self
@@ -139,25 +152,27 @@ def compare(old: Path, new: Path, cases: Sequence[Case], rounds: int) -> Iterato
     """One row for each case and mode. SystemExit where the two checkouts compute different things."""
     from timing import quartiles
 
-    with Checkout(old) as before, Checkout(new) as after:
-        for case in cases:
-            answers = [checkout.ask(case=case) for checkout in (before, after)]
-            for checkout, answer in zip((before, after), answers, strict=True):
-                if not Path(answer["file"]).is_relative_to(checkout.folder):
-                    raise SystemExit(f"{checkout.folder} imports {answer['file']}: that is not its own package")
-            check_equal(case, *(answer["logits"] for answer in answers))
-            for mode in MODES:
-                slowest = max(checkout.ask(mode=mode)["seconds"] for checkout in (before, after))
-                calls, pairs = max(1, round(LEAST / max(slowest, 1e-9))), []
-                for turn in range(rounds):
-                    if turn % 2 == 0:
-                        one = before.ask(calls=calls)["seconds"]
-                        pairs.append((one, after.ask(calls=calls)["seconds"]))
-                    else:
-                        one = after.ask(calls=calls)["seconds"]
-                        pairs.append((before.ask(calls=calls)["seconds"], one))
-                medians = (quartiles(side).median for side in zip(*pairs, strict=True))
-                yield Measured(case, mode, *medians, tuple(quartiles([a / b for a, b in pairs])))
+    for case in cases:
+        pairs: dict[str, list[tuple[float, float]]] = {mode: [] for mode in MODES}
+        for _ in range(STARTS):
+            with Checkout(old) as before, Checkout(new) as after:
+                check_equal(case, *(checkout.prepare(case) for checkout in (before, after)))
+                for mode in MODES:
+                    pairs[mode] += sampled(before, after, mode, rounds)
+        for mode in MODES:
+            medians = (quartiles(side).median for side in zip(*pairs[mode], strict=True))
+            yield Measured(case, mode, *medians, tuple(quartiles([a / b for a, b in pairs[mode]])))
+
+
+def sampled(before: Checkout, after: Checkout, mode: str, rounds: int) -> list[tuple[float, float]]:
+    """Seconds of one call in either checkout, one pair a round; every other round the new one begins."""
+    slowest = max(checkout.ask(mode=mode)["seconds"] for checkout in (before, after))
+    calls, pairs = max(1, round(LEAST / max(slowest, 1e-9))), []
+    for turn in range(rounds):
+        order = (before, after) if turn % 2 == 0 else (after, before)
+        taken = [checkout.ask(calls=calls)["seconds"] for checkout in order]
+        pairs.append(tuple(taken if turn % 2 == 0 else reversed(taken)))
+    return pairs
 
 
 def check_equal(case: Case, old: list[float], new: list[float]) -> None:
@@ -192,7 +207,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path, help="the folder of the other checkout, e.g. the commit before")
     parser.add_argument("--size", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--rounds", type=int, help=f"pairs of samples: {ROUNDS['small']} small, {ROUNDS['base']} base")
+    parser.add_argument("--rounds", type=int, help=f"pairs of samples in each of {STARTS} starts, {ROUNDS}")
     parser.add_argument("--bound", type=float, help="exit with 1 if a median ratio lies below it, e.g. 0.97")
     asked = parser.parse_args()
     return run(asked.checkout, asked.size, asked.rounds, asked.bound)

@@ -33,7 +33,7 @@ pair in less than a minute. On a shared computer a difference of a few per cent 
 one, say the commit before (`git worktree add ../before HEAD~1`)? Swin, MViT, TimeSformer and ViViT, forward pass and
 training step, at teaching and at base size; each checkout in a process of its own, same weights, same clips, in turn.
 It prints the median ratio old over new for each row, writes nothing, and exits with 1 if one lies below the bound. All
-rows take about a quarter of an hour; `--size small` takes one minute.
+rows take about a quarter of an hour; `--size small` takes two minutes.
 
 ![Speed-up of every pair](pictures/bench.png)
 """

@@ -6,8 +6,8 @@
 
 Each checkout runs in a process of its own, on one thread, with the same weights and the same clips. The two take turns,
 sample by sample, and while one works the other waits, so what slows the machine down slows both. Where a process happens
-to lie in memory is worth some per cent, so several pairs of fresh processes share the rounds. (Worth a third, for small
-models, where each buffer is asked of the system anew: that is turned off.)
+to lie in memory is worth some per cent, so several pairs of fresh processes share the rounds; a third, for small models,
+where each buffer is asked of the system anew, so freed memory is kept.
 
 First the logits are compared: where they differ by more than rounding, nothing is timed. Then, for each model, size and
 mode, the median and quartiles of the paired ratios of processor time, old over new: above 1, this checkout is faster.
@@ -73,10 +73,10 @@ def serve() -> None:
     way = Way()
 
     def prepared(case: Case):
-        torch.manual_seed(0)
         model = getattr(models, case.builder)(**case.options)
+        torch.manual_seed(0)  # after the checkouts drew weights of their own, each in its way
         with torch.no_grad():
-            for _, p in sorted(model.named_parameters()):  # the same weights, however each checkout draws its own
+            for _, p in sorted(model.named_parameters()):
                 p.copy_(torch.randn(p.shape) * 0.02 + (p.ndim == 1))
         return model, torch.randn(case.clips)
 

@@ -5,9 +5,9 @@
     python bench/against.py ../before --size small           what the same command calls; needs torch alone
 
 Each checkout runs in a process of its own, on one thread, with the same weights and the same clips. The two take turns,
-sample by sample, and while one works the other waits, so what slows the machine down slows both. Where a process happens
-to lie in memory is worth some per cent, so several pairs of fresh processes share the rounds; a third, for small models,
-where each buffer is asked of the system anew, so freed memory is kept.
+sample by sample, and while one works the other waits, so what slows the machine down slows both. Where a process
+happens to lie in memory is worth some per cent, so several pairs of fresh processes share the rounds; and a third, for
+small models, where each buffer is asked of the system anew, so freed memory is kept.
 
 First the logits are compared: where they differ by more than rounding, nothing is timed. Then, for each model, size and
 mode, the median and quartiles of the paired ratios of processor time, old over new: above 1, this checkout is faster.

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from videoformer_edu.positions import (
     JointPositions,
@@ -17,7 +18,7 @@ from videoformer_edu.positions import (
     sincos_space,
     sincos_time,
 )
-from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, to_grid, to_sequence
+from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, inflate, to_grid, to_sequence
 
 B, C, T, H, W, P, D = 2, 3, 5, 8, 12, 4, 7
 GRID = Grid(5, 2, 3)
@@ -103,6 +104,18 @@ def test_integer_pixels_are_refused():
 def test_tubelets_must_divide_the_frames():
     with pytest.raises(ValueError, match="frames is 5, which the patch size 2 does not divide; use 4 or 6"):
         TubeletEmbed(tubelet_size=2, patch_size=P, width=D)(video().float())
+
+
+def test_inflated_filters():
+    weight = torch.randn(5, 3, 4, 4)
+    central = inflate(weight, 3)
+    assert torch.equal(central[:, :, 1], weight) and central[:, :, [0, 2]].abs().max() == 0
+    assert inflate(weight, 2)[:, :, 0].abs().max() == 0  # of two frames, the second
+    average, image = inflate(weight, 4, "average"), torch.randn(2, 3, 8, 12)
+    still = image[:, :, None].expand(-1, -1, 4, -1, -1)
+    torch.testing.assert_close(F.conv3d(still, average, stride=4)[:, :, 0], F.conv2d(image, weight, stride=4))
+    with pytest.raises(ValueError, match='how must be "central_frame" or "average"'):
+        inflate(weight, 2, "copy")
 
 
 # ------------------------------------------------------------------------------------------------------- positions

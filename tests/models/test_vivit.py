@@ -1,4 +1,4 @@
-"""The four ViViT models against one plain oracle; published sizes; starting from an image model."""
+"""The four ViViT models against one plain oracle; published sizes."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from videoformer_edu.attention import Spatial, Temporal, record_attention
 from videoformer_edu.cost import count_macs, count_parameters
-from videoformer_edu.models import ViT, ViViT, inflate, start_from_image, vivit_base, vivit_large, vivit_motion
+from videoformer_edu.models import ViViT, vivit_base, vivit_large, vivit_motion
 from videoformer_edu.models.vivit import VARIANTS
 from videoformer_edu.tokens import Grid
 
@@ -193,7 +193,7 @@ def test_maps_are_recorded_with_their_grid(variant):
         assert torch.equal(dense > 0, m.pattern.allowed(m.grid).expand_as(dense))
 
 
-# ------------------------------------------------------------------------------------- fresh weights, image weights
+# -------------------------------------------------------------------------------------------------- fresh weights
 
 
 def test_fresh_published_weights():
@@ -219,79 +219,6 @@ def test_queries_keys_and_values_start_as_three_matrices_of_their_own(variant):
         assert module.bias.abs().max() == 0
     hidden = next(module for name, module in net.named_modules() if name.endswith("mlp.0")).weight
     assert 0.99 * (6 / sum(hidden.shape)) ** 0.5 < hidden.abs().max() <= (6 / sum(hidden.shape)) ** 0.5
-
-
-def test_inflated_filters():
-    weight = torch.randn(5, 3, 4, 4)
-    central = inflate(weight, 3)
-    assert torch.equal(central[:, :, 1], weight) and central[:, :, [0, 2]].abs().max() == 0
-    assert inflate(weight, 2)[:, :, 0].abs().max() == 0  # of two frames, the second
-    average, image = inflate(weight, 4, "average"), torch.randn(2, 3, 8, 12)
-    still = image[:, :, None].expand(-1, -1, 4, -1, -1)
-    torch.testing.assert_close(F.conv3d(still, average, stride=4)[:, :, 0], F.conv2d(image, weight, stride=4))
-    with pytest.raises(ValueError, match='how must be "central_frame" or "average"'):
-        inflate(weight, 2, "copy")
-
-
-def image_model():
-    torch.manual_seed(1)
-    image = ViT(image_size=12, patch_size=4, width=16, depth=2, heads=4, classes=5, mlp_ratio=2.5,
-                init="from_scratch").double()
-    for block in image.blocks:
-        block.mlp[1].approximate = "tanh"
-    return image
-
-
-@pytest.mark.parametrize("tubelets", ["central_frame", "average"])
-def test_a_still_clip_gives_the_image_models_features_in_the_factorised_encoder(tubelets):
-    net, image, picture = build("factorised_encoder", temporal_depth=0), image_model(), video()[:, :, 0]
-    start_from_image(net, image, tubelets=tubelets)
-    still = picture[:, :, None].expand(-1, -1, 6, -1, -1)
-    torch.testing.assert_close(net.features(still), image.features(picture))
-
-
-def test_factorised_self_attention_starts_as_the_image_model_without_its_cls():
-    """A silent temporal branch: every step is a ViT over its patches. Each image patch keeps the same company."""
-    net, image, clip = build("factorised_self_attention"), image_model(), video()
-    start_from_image(net, image)
-    want = []
-    for step in range(3):
-        patches, grid = image.patch_embed(clip[:, :, 2 * step + 1:2 * step + 2])
-        x = patches + image.space_positions(grid.h, grid.w)[1:]
-        for block in image.blocks:
-            x = block(x, grid)
-        want.append(image.norm(x).mean(1))
-    torch.testing.assert_close(net.features(clip), sum(want) / 3)
-
-
-def test_the_silent_temporal_branch_can_learn_and_the_published_zero_init_could_not():
-    def gradients(zero_all):
-        net = build("factorised_self_attention")
-        start_from_image(net, image_model())
-        attention = net.encoder.blocks[0].temporal_attention.attention
-        assert attention.proj.weight.abs().max() == 0 < attention.qkv.weight.abs().max()
-        if zero_all:
-            torch.nn.init.zeros_(attention.qkv.weight), torch.nn.init.zeros_(attention.qkv.bias)
-        for _ in range(2):  # at step 0 only the gate learns; once it has opened a little, everything behind it
-            net.zero_grad()
-            net(video()).square().sum().backward()
-            torch.optim.SGD(net.parameters(), lr=0.1).step()
-        return {name: p.grad.abs().sum().item() for name, p in attention.named_parameters()}
-
-    assert all(g > 0 for g in gradients(zero_all=False).values())
-    dead = gradients(zero_all=True)
-    assert dead.pop("proj.bias") > 0 and set(dead.values()) == {0.0}
-
-
-def test_all_variants_start_from_an_image_model():
-    for variant in VARIANTS:
-        net = build(variant, init="published")
-        start_from_image(net, image_model())
-        assert net.features(video()).isfinite().all()
-    net = build("spatio_temporal")
-    start_from_image(net, image_model())
-    table = net.encoder.positions.table
-    assert torch.equal(table[1:10], table[10:19]) and torch.equal(table[:10], image_model().space_positions.table)
 
 
 # --------------------------------------------------------------------------------------------------- published sizes

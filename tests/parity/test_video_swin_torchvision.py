@@ -6,9 +6,8 @@ from torchvision.models import SwinTransformer
 from torchvision.models.video import swin3d_t
 from torchvision.models.video.swin_transformer import SwinTransformer3d
 
-from videoformer_edu.models import VideoSwin, start_from_image_swin, video_swin_tiny
-from videoformer_edu.pretrained import CheckpointError, load_pretrained
-from videoformer_edu.pretrained.names.video_swin import convert
+from videoformer_edu.models import VideoSwin, video_swin_tiny
+from videoformer_edu.pretrained import CheckpointError, image_to_video, load_pretrained
 
 SMALL = dict(depths=(2, 3), heads=(2, 6), window=(4, 3, 5))
 ONE_STAGE = dict(depths=(3,), heads=(3,), window=(2, 4, 3))
@@ -112,20 +111,36 @@ def test_another_models_weights_are_refused(other):
         load_pretrained(VideoSwin(**{**dict(width=24, classes=9), **SMALL, **other}), state)
 
 
-def test_a_still_clip_gives_the_features_of_the_image_model_it_was_inflated_from():
+def image_swin():
     torch.manual_seed(1)
-    image = shaken(SwinTransformer(patch_size=[4, 4], embed_dim=24, depths=[2, 3], num_heads=[2, 6],
-                                   window_size=[3, 5], num_classes=9), 0.15)
-    model, picture = VideoSwin(width=24, classes=5, **SMALL).eval(), torch.randn(2, 3, 44, 92)  # 11 x 23 patches
+    return shaken(SwinTransformer(patch_size=[4, 4], embed_dim=24, depths=[2, 3], num_heads=[2, 6],
+                                  window_size=[3, 5], num_classes=9), 0.15)
+
+
+def test_a_still_clip_gives_the_features_of_the_image_model_it_was_inflated_from():
+    image, model = image_swin(), VideoSwin(width=24, classes=5, **SMALL).eval()
+    picture = torch.randn(2, 3, 44, 92)  # 11 x 23 patches
     head = model.head.weight.clone()
-    start_from_image_swin(model, convert(image.state_dict()))
+    report = image_to_video(image.state_dict(), model)
     still = picture[:, :, None].expand(-1, -1, 16, -1, -1)  # 8 steps: two windows in time, none padded
     with torch.no_grad():
         maps = image.norm(image.features(picture)).mean((1, 2))
         assert_same(model.features(still), maps)
     assert torch.equal(model.head.weight, head)
-    with pytest.raises(ValueError, match=r"every distance in a window of 3 x 4"):
-        start_from_image_swin(VideoSwin(width=24, **{**SMALL, "window": (4, 3, 4)}), convert(image.state_dict()))
+    assert report.inflated == ("tubelet_embed.proj.weight",) and report.kept == ("head.weight", "head.bias")
+    assert len(report.positions) == 5 and not report.zeroed
+    assert sorted(sum(vars(report).values(), ())) == sorted(model.state_dict())
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    (dict(window=(4, 3, 4)), "every distance in a window of 3 x 4"), (dict(width=18), "of another shape: "),
+    (dict(depths=(2, 4)), r"stages.1.blocks.3.attention.proj.bias")], ids=str)
+def test_another_image_swin_is_refused_and_nothing_touched(changes, message):
+    model = VideoSwin(**{**dict(width=24), **SMALL, **changes})
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(ValueError, match=message):
+        image_to_video(image_swin().state_dict(), model)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.slow

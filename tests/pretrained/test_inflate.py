@@ -99,6 +99,29 @@ def test_vivit_model_1_is_the_image_model_for_one_step_and_another_for_more():
     assert (video.features(still(6)) - image.features(picture())).abs().max() > 0.01
 
 
+def test_factorised_self_attention_starts_as_the_image_model_without_its_cls():
+    """A silent temporal branch: every step is a ViT over its patches. Each image patch keeps the same company."""
+    image, video = image_model(gelu="tanh", heads=4, width=16), vivit("factorised_self_attention")
+    clip = torch.randn(2, 3, 6, 20, 20, dtype=torch.float64)
+    image_to_video(image, video)
+    steps = []
+    for step in range(3):
+        x, grid = image.patch_embed(clip[:, :, 2 * step + 1:2 * step + 2])  # of two frames, the second
+        x = x + image.space_positions(5, 5)[1:]
+        for block in image.blocks:
+            x = block(x, grid)
+        steps.append(image.norm(x).mean(1))
+    torch.testing.assert_close(video.features(clip), sum(steps) / 3)
+
+
+def test_positions_of_vivit_are_the_images_in_every_step():
+    image, video = image_model(heads=4, width=16), vivit("spatio_temporal")
+    image_to_video(image, video)
+    table = video.encoder.positions.table
+    assert torch.equal(table[:26], image.space_positions.table)
+    assert torch.equal(table[1:26], table[26:51]) and torch.equal(table[1:26], table[51:])
+
+
 def test_frames_of_another_size_get_a_resized_table():
     image, video = image_model(), timesformer(image_size=28)
     report = image_to_video(image, video)
@@ -126,6 +149,23 @@ def test_time_is_silent_at_first_and_then_learns():
     assert projection > 0 and behind == [0, 0]
     torch.optim.SGD(video.parameters(), lr=1e-3).step()
     assert all(g > 0 for g in gradients())
+
+
+@pytest.mark.parametrize("published_zero", [False, True])
+def test_a_silent_branch_of_vivit_can_learn_unless_it_is_zero_throughout(published_zero):
+    video = vivit("factorised_self_attention")
+    image_to_video(image_model(heads=4, width=16), video)
+    attention = video.encoder.blocks[0].temporal_attention.attention
+    assert attention.proj.weight.abs().max() == 0 < attention.qkv.weight.abs().max()
+    if published_zero:
+        torch.nn.init.zeros_(attention.qkv.weight), torch.nn.init.zeros_(attention.qkv.bias)
+    for _ in range(2):  # at step 0 only the gate learns; once it has opened a little, everything behind it
+        video.zero_grad()
+        video(torch.randn(2, 3, 6, 20, 20, dtype=torch.float64)).square().sum().backward()
+        torch.optim.SGD(video.parameters(), lr=1e-2).step()
+    size = {name: p.grad.abs().sum().item() for name, p in attention.named_parameters()}
+    bias = size.pop("proj.bias")
+    assert bias > 0 and all((s == 0) == published_zero for s in size.values())
 
 
 # ------------------------------------------------------------------------------------------------- the report
@@ -188,7 +228,7 @@ def test_heads_of_vivit_are_compared_though_every_shape_fits():
 
 @pytest.mark.parametrize(("video", "message"), [
     (lambda: VideoMAE(frames=4, **SIZE), "VideoMAE: its keys have no bias"),
-    (lambda: VideoSwin(width=8, depths=(1,), heads=(2,)), "VideoSwin: it has windows and a pyramid"),
+    (lambda: VideoSwin(width=8, depths=(1,), heads=(2,)), "VideoSwin: it has windows and a pyramid; it starts from"),
     (lambda: ViT(**SIZE), "ViT: that is an image model"),
     (lambda: MViT(version=2, frames=4, image_size=16, width=8, stages=(1, 1)), "MViT: it is not built of ViT blocks")])
 def test_models_without_such_a_vit_are_refused(video, message):
@@ -201,3 +241,5 @@ def test_arguments():
         image_to_video(timesformer(), timesformer())
     with pytest.raises(ValueError, match='"central_frame" or "average"'):
         image_to_video(image_model(heads=4, width=16), vivit("spatio_temporal"), tubelets="first")
+    with pytest.raises(ValueError, match="expected a ViT to start from, got OrderedDict"):
+        image_to_video(image_model().state_dict(), timesformer())

@@ -188,7 +188,7 @@ def fits(name: str, patterns: tuple[str, ...]) -> bool:
     return any(re.fullmatch(regex(pattern), name) for pattern in patterns)
 
 
-NO_BUILDERS = ("inflate", "slow_frames", "start_from_image", "start_from_image_swin", "tube_mask")
+NO_BUILDERS = ("slow_frames", "tube_mask")
 BUILDERS = [(name, {}) for name in models.__all__
             if inspect.isfunction(getattr(models, name)) and name not in NO_BUILDERS]
 BUILDERS += [("timesformer_motion", {"attention": kind}) for kind in ("joint", "space_only")]

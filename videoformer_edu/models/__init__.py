@@ -18,7 +18,6 @@ from videoformer_edu.models.timesformer import (
 from videoformer_edu.models.two_pathway import TwoPathwayTransformer, two_pathway_base, two_pathway_motion
 from videoformer_edu.models.video_swin import (
     VideoSwin,
-    start_from_image_swin,
     video_swin_base,
     video_swin_large,
     video_swin_motion,
@@ -55,8 +54,6 @@ from videoformer_edu.models.vivit import (
     FactorisedDotProductBlock,
     FactorisedSelfAttentionBlock,
     ViViT,
-    inflate,
-    start_from_image,
     vivit_base,
     vivit_large,
     vivit_motion,
@@ -67,11 +64,11 @@ __all__ = ["C3D", "R2Plus1D", "SlowFast", "SmallCNN3d", "c3d", "c3d_motion", "r2
            "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock", "MViT", "MultiscaleBlock", "SparseBlock",
            "SparseTransformer", "TimeSformer", "TransformerBlock", "UnorderedFrames", "TwoPathwayTransformer",
            "two_pathway_base", "two_pathway_motion", "ViT", "ViViT", "VideoMAE", "VideoMAEPretraining", "VideoSwin",
-           "inflate", "mvit_motion", "mvit_v1_b", "mvit_v2_b", "mvit_v2_l", "mvit_v2_s", "sparse_motion",
-           "start_from_image", "start_from_image_swin", "timesformer_base", "timesformer_hr", "timesformer_large",
-           "timesformer_motion", "tube_mask", "unordered_motion", "video_swin_base", "video_swin_large",
-           "video_swin_motion", "video_swin_small", "video_swin_tiny", "videomae_base", "videomae_huge",
-           "videomae_large", "videomae_motion", "videomae_pretraining_base", "videomae_pretraining_huge",
-           "videomae_pretraining_large", "videomae_pretraining_motion", "videomae_pretraining_small", "videomae_small",
-           "vit_base_patch16_224", "vit_digits", "vit_large_patch16_224", "vit_small_patch16_224",
-           "vit_tiny_patch16_224", "vivit_base", "vivit_large", "vivit_motion"]
+           "mvit_motion", "mvit_v1_b", "mvit_v2_b", "mvit_v2_l", "mvit_v2_s", "sparse_motion", "timesformer_base",
+           "timesformer_hr", "timesformer_large", "timesformer_motion", "tube_mask", "unordered_motion",
+           "video_swin_base", "video_swin_large", "video_swin_motion", "video_swin_small", "video_swin_tiny",
+           "videomae_base", "videomae_huge", "videomae_large", "videomae_motion", "videomae_pretraining_base",
+           "videomae_pretraining_huge", "videomae_pretraining_large", "videomae_pretraining_motion",
+           "videomae_pretraining_small", "videomae_small", "vit_base_patch16_224", "vit_digits",
+           "vit_large_patch16_224", "vit_small_patch16_224", "vit_tiny_patch16_224", "vivit_base", "vivit_large",
+           "vivit_motion"]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.windows import WindowAttention
 from videoformer_edu.layers import MLP, DropPath, initialise
-from videoformer_edu.models.vivit import inflate
 from videoformer_edu.tokens import Grid, TubeletEmbed, to_grid
 
 EPS = 1e-5  # unlike ViT, TimeSformer and ViViT (1e-6)
@@ -128,26 +127,6 @@ class VideoSwin(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         return self.head(self.features(video))
-
-
-def start_from_image_swin(model: VideoSwin, state: dict[str, Tensor]) -> None:
-    """Give `model`, in place, the weights of a 2-D Swin (section 3.3); its head stays.
-
-    state: a 2-D Swin's state dict under our names (`pretrained.names.video_swin.convert`), of the same width, depths
-    and spatial window. The patch filter is repeated over the tubelet and divided by its length; a bias for a distance
-    in space is repeated for every distance in time. A still clip then gives the image model's features.
-    """
-    t, h, w = model.stages[0].blocks[0].attention.pattern.window
-    new = {key: value for key, value in state.items() if not key.startswith("head.")}
-    new["tubelet_embed.proj.weight"] = inflate(state["tubelet_embed.proj.weight"], model.tubelet_embed.kernel[0],
-                                               "average")
-    for key, table in state.items():
-        if key.endswith("relative_position_bias_table"):
-            if len(table) != (2 * h - 1) * (2 * w - 1):
-                raise ValueError(f"{key} has {len(table)} rows, which is not every distance in a window of {h} x {w}: "
-                                 "build the video model with the image model's window")
-            new[key] = table.repeat(2 * t - 1, 1)  # distances in time change slowest
-    model.load_state_dict({**new, **{f"head.{k}": v for k, v in model.head.state_dict().items()}})
 
 
 # ------------------------------------------------------------------------------------------------- published sizes

@@ -23,7 +23,7 @@ from videoformer_edu.attention.divided import SpatialAttention, TemporalAttentio
 from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.patterns import Pattern, Spatial
 from videoformer_edu.layers import EPS, MLP, DropPath, position_std
-from videoformer_edu.models.vit import TransformerBlock, ViT
+from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import JointPositions, SpacePositions, sincos_time
 from videoformer_edu.tokens import Grid, TubeletEmbed, inflate, patches_per_side
 
@@ -178,46 +178,6 @@ class ViViT(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         return self.head(self.features(video))
-
-
-# ---------------------------------------------------------------------------------- starting from an image model
-
-
-@torch.no_grad()
-def start_from_image(model: ViViT, image: ViT, *, tubelets: str = "central_frame") -> None:
-    """Give `model`, in place, the weights of an image model (section 3.4); its head and temporal encoder stay.
-
-    Tubelet filters are inflated, positions repeated in every step, blocks copied. In model 3 temporal attention starts
-    as a copy of spatial attention with *only the output projection* at zero: a silent branch that can learn. The
-    published option "zero" also zeroes q, k and v; then nothing but one bias ever gets a gradient, and the branch is
-    dead for good. An image model was trained with the exact GELU, unless it is ViViT's own.
-    """
-    new = {f"tubelet_embed.{k}": v for k, v in image.patch_embed.state_dict().items()}
-    new["tubelet_embed.proj.weight"] = inflate(image.patch_embed.proj.weight, model.tubelet_embed.kernel[0], tubelets)
-    name = "spatial_encoder" if model.variant == "factorised_encoder" else "encoder"
-    encoder = getattr(model, name)
-    new |= {f"{name}.norm.{k}": v for k, v in image.norm.state_dict().items()}
-    if encoder.cls is not None:
-        new[f"{name}.cls"] = image.cls[0]
-    places = image.space_positions(*encoder.positions.size) if name == "spatial_encoder" else _tiled(encoder, image)
-    new[f"{name}.positions.table"] = places
-    for key, value in image.blocks.state_dict().items():
-        if model.variant != "factorised_self_attention" or ".mlp" in key:
-            new[f"{name}.blocks.{key}"] = value
-            continue
-        block, part, rest = key.split(".", 2)  # "0", "attention" or "attention_norm", ...
-        for axis in ("spatial", "temporal"):
-            own = f"{axis}_norm" if part == "attention_norm" else f"{axis}_attention.attention"
-            silent = axis == "temporal" and rest.startswith("proj.")
-            new[f"{name}.blocks.{block}.{own}.{rest}"] = torch.zeros_like(value) if silent else value
-    model.load_state_dict({**model.state_dict(), **new})
-
-
-def _tiled(encoder: Encoder, image: ViT) -> Tensor:
-    """The image model's positions, the same in every step: `([1 +] t*n, d)`."""
-    grid = encoder.positions.grid
-    places = image.space_positions(grid.h, grid.w)  # (1 + n, d)
-    return torch.cat([places[: int(encoder.positions.cls)], places[1:].repeat(grid.t, 1)])
 
 
 # ------------------------------------------------------------------------------------------------- published sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from videoformer_edu.models.registry import builder
+from videoformer_edu.pretrained.load import load_pretrained
 
 
 def build(name: str, *, pretrained=None, new_head: bool = False, **changes) -> nn.Module:
@@ -16,7 +17,5 @@ def build(name: str, *, pretrained=None, new_head: bool = False, **changes) -> n
     """
     model = builder(name).build(**changes)
     if pretrained is not None:
-        from videoformer_edu.pretrained.load import load_pretrained
-
         load_pretrained(model, pretrained, new_head=new_head)
     return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +17,6 @@ from videoformer_edu.positions import (
     resize_space,
     resize_time,
 )
-from videoformer_edu.pretrained.build import build
 from videoformer_edu.pretrained.names import to_our_names
 from videoformer_edu.tokens import Grid
 
@@ -41,10 +40,9 @@ class CheckpointError(ValueError):
 class LoadReport:
     """What happened besides plain copying: position tables that were resized, heads that were kept."""
 
-    model: nn.Module = field(repr=False)
     loaded: int
-    resized: tuple[str, ...] = field(default=())
-    kept: tuple[str, ...] = field(default=())
+    resized: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         notes = [f"{self.loaded} tensors loaded"]
@@ -53,11 +51,10 @@ class LoadReport:
         return "; ".join(notes)
 
 
-def load_pretrained(model: nn.Module | str, source: str | Path | dict[str, Tensor], *, new_head: bool = False,
-                    **changes) -> LoadReport:
-    """Load published weights into `model`, in place, or into a new model: `load_pretrained("vivit_base", ...).model`.
+def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
+                    new_head: bool = False) -> LoadReport:
+    """Load published weights into `model`, in place; `build(name, pretrained=source)` makes the model as well.
 
-    model: a model, or the name of a builder; `changes` then go to the builder (classes=, frames=, ...).
     source: a state dict, a file (.safetensors first; .bin, .pt, .pth, .pyth are read with `weights_only=True`), a
     folder that holds one, or the name of a Hugging Face hub repository ("facebook/timesformer-base-finetuned-k400";
     downloaded once, then cached; HF_HUB_OFFLINE is respected).
@@ -66,10 +63,6 @@ def load_pretrained(model: nn.Module | str, source: str | Path | dict[str, Tenso
     Raises CheckpointError, with the model untouched, if a tensor is missing, unknown or of another shape. Position
     tables of another size are resized (2-D bicubic in space, 1-D linear in time) and reported.
     """
-    if isinstance(model, str):
-        model = build(model, **changes)
-    elif changes:
-        raise TypeError(f"{', '.join(changes)} would change a model that is built already; pass its builder's name")
     state = to_our_names(source if isinstance(source, dict) else read_state(source), model)
     target = model.state_dict()
     kept: tuple[str, ...] = ()
@@ -84,7 +77,7 @@ def load_pretrained(model: nn.Module | str, source: str | Path | dict[str, Tenso
         raise CheckpointError(_explain(model, missing, unexpected, sorted(other)), missing=missing,
                               unexpected=unexpected, other_shape=sorted(other))
     model.load_state_dict(state)
-    return LoadReport(model, len(target) - len(kept), resized, kept)
+    return LoadReport(len(target) - len(kept), resized, kept)
 
 
 def read_state(source: str | Path) -> dict[str, Tensor]:

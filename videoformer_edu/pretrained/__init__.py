@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from videoformer_edu.pretrained.build import build
+from videoformer_edu.pretrained.files import CheckpointError
 from videoformer_edu.pretrained.inflate import InflationReport, image_to_video
-from videoformer_edu.pretrained.load import CheckpointError, LoadReport, load_pretrained
+from videoformer_edu.pretrained.load import LoadReport, load_pretrained
 
 
 def reference_checkpoint(name: str = "timesformer") -> Path:

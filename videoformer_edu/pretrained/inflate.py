@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from videoformer_edu.attention.core import Attention
 from videoformer_edu.models import TimeSformer, VideoMAE, VideoSwin, ViT, ViViT
+from videoformer_edu.pretrained.config import block_numbers
 from videoformer_edu.pretrained.names import video_swin
 from videoformer_edu.tokens import inflate
 
@@ -175,10 +175,8 @@ def _check_vit_fits(image: nn.Module, video: nn.Module) -> None:
 
 def _numbers(embed: nn.Module, blocks: nn.ModuleList) -> dict[str, int]:
     """What an image model and a video model have to agree on."""
-    width, channels, *_, patch = embed.proj.weight.shape
-    heads = next(module.heads for module in blocks[0].modules() if isinstance(module, Attention))
-    return {"width": width, "channels": channels, "patch_size": patch, "depth": len(blocks), "heads": heads,
-            "hidden width of the MLP": blocks[0].mlp[0].out_features}
+    _, channels, *_, patch = embed.proj.weight.shape
+    return {"channels": channels, "patch_size": patch, **block_numbers(blocks)}
 
 
 def _report(video: nn.Module) -> InflationReport:

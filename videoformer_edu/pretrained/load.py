@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from videoformer_edu.models import TimeSformer, VideoMAE, VideoMAEPretraining, ViViT
 from videoformer_edu.positions import (
     JointPositions,
     SpacePositions,
@@ -17,23 +18,12 @@ from videoformer_edu.positions import (
     resize_space,
     resize_time,
 )
+from videoformer_edu.pretrained.config import disagreements
+from videoformer_edu.pretrained.files import CheckpointError, find_file, read_config, read_file
 from videoformer_edu.pretrained.names import to_our_names
 from videoformer_edu.tokens import Grid
 
 TABLES = (SpacePositions, TimePositions, JointPositions)
-FILES = ("model.safetensors", "pytorch_model.bin")  # what a folder or a hub repository is searched for, in this order
-
-
-class CheckpointError(ValueError):
-    """The checkpoint cannot be read or does not belong to this model.
-
-    Where names do not fit, `missing` and `unexpected` list all of them and `other_shape` the tensors of another shape.
-    """
-
-    def __init__(self, message: str, *, missing: list[str] = (), unexpected: list[str] = (),
-                 other_shape: list[str] = ()):
-        super().__init__(message)
-        self.missing, self.unexpected, self.other_shape = tuple(missing), tuple(unexpected), tuple(other_shape)
 
 
 @dataclass(frozen=True)
@@ -55,15 +45,18 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
                     new_head: bool = False) -> LoadReport:
     """Load published weights into `model`, in place; `build(name, pretrained=source)` makes the model as well.
 
-    source: a state dict, a file (.safetensors first; .bin, .pt, .pth, .pyth are read with `weights_only=True`), a
-    folder that holds one, or the name of a Hugging Face hub repository ("facebook/timesformer-base-finetuned-k400";
-    downloaded once, then cached; HF_HUB_OFFLINE is respected).
+    source: a state dict, a file (.safetensors first; .bin, .pt, .pth and .pyth are read with `weights_only=True`; flax
+    checkpoints), a folder that holds `model.safetensors`, `pytorch_model.bin` or one such file under any name, or the
+    name of a Hugging Face hub repository with one of the two ("facebook/timesformer-base-finetuned-k400"; downloaded
+    once, then cached; HF_HUB_OFFLINE is respected).
     new_head: keep the model's own classifier, for another set of classes.
 
-    Raises CheckpointError, with the model untouched, if a tensor is missing, unknown or of another shape. Position
-    tables of another size are resized (2-D bicubic in space, 1-D linear in time) and reported.
+    Raises CheckpointError, with the model untouched, if a tensor is missing, unknown or of another shape, or if the
+    `config.json` beside the file says that the model was another one. Position tables of another size are resized (2-D
+    bicubic in space, 1-D linear in time) and reported.
     """
-    state = to_our_names(source if isinstance(source, dict) else read_state(source), model)
+    file = None if isinstance(source, dict) else find_file(source)
+    state = to_our_names(source if file is None else read_file(file), model)
     target = model.state_dict()
     kept: tuple[str, ...] = ()
     if new_head:
@@ -76,57 +69,12 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     if missing or unexpected or other:
         raise CheckpointError(_explain(model, missing, unexpected, sorted(other)), missing=missing,
                               unexpected=unexpected, other_shape=sorted(other))
+    if differ := disagreements(model, {} if file is None else read_config(file)):
+        raise CheckpointError(f"the config.json beside {file.name} tells of another {type(model).__name__}; nothing "
+                              f"was loaded: {'; '.join(differ)}. Build it with the numbers there: clips of other sizes "
+                              "are taken as they come")
     model.load_state_dict(state)
     return LoadReport(len(target) - len(kept), resized, kept)
-
-
-def read_state(source: str | Path) -> dict[str, Tensor]:
-    """The state dict in a file, a folder or a hub repository, unwrapped from `model_state`, `state_dict` or `model`."""
-    path = _find(source)
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken file can fail anywhere in the readers
-        raise CheckpointError(f"{path.name} is not a readable checkpoint ({type(error).__name__}: {error}); "
-                              "it may be truncated: download it again") from error
-    for wrapper in ("model_state", "state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f"{path.name} holds no state dict (names -> tensors) but a {type(state).__name__}")
-    return state
-
-
-def _find(source: str | Path) -> Path:
-    path = Path(source)
-    if path.is_file():
-        return path
-    if path.is_dir():
-        for name in FILES:
-            if (path / name).is_file():
-                return path / name
-        raise CheckpointError(f"the folder {path} holds none of {', '.join(FILES)}")
-    if isinstance(source, Path) or str(source).count("/") != 1 or str(source).startswith((".", "/")):
-        raise CheckpointError(f"{source} is neither a file nor a folder, nor a hub name such as "
-                              "facebook/timesformer-base-finetuned-k400")
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    try:
-        for name in FILES:
-            try:
-                return Path(hf_hub_download(str(source), name))
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                continue
-    except Exception as error:
-        raise CheckpointError(f"could not fetch {source} ({type(error).__name__}); without a network pass a local "
-                              "file or folder, or fetch it once while online") from error
-    raise CheckpointError(f"{source} holds none of {', '.join(FILES)}")
 
 
 def _resize_tables(model: nn.Module, state: dict[str, Tensor]) -> tuple[str, ...]:
@@ -177,8 +125,25 @@ def _explain(model: nn.Module, missing: list[str], unexpected: list[str], other:
     parts += [f"{len(missing)} tensors of the model are not in it: {some(missing)}"] if missing else []
     parts += [f"{len(unexpected)} of its tensors are unknown to the model: {some(unexpected)}"] if unexpected else []
     parts += [f"{len(other)} have another shape: {some(other)}"] if other else []
-    if any(name.startswith("head.") for name in missing) or any(name.startswith("head.") for name in other):
-        parts.append("another number of classes? pass new_head=True or build the model with classes=")
-    if any("temporal_" in name for name in missing + unexpected):
-        parts.append('divided attention has temporal weights, joint and space_only have none: check attention=')
+    if advice := _advice(model, missing, unexpected, other):
+        parts.append(advice)
     return "; ".join(parts)
+
+
+def _advice(model: nn.Module, missing: list[str], unexpected: list[str], other: list[str]) -> str:
+    """What such a difference comes from most often, or ""."""
+    if len(missing) == len(model.state_dict()):
+        return "not one of its names is known here: weights of another network, or of another implementation"
+    if isinstance(model, VideoMAE) and "mask_token" in unexpected:
+        return ("it comes from pretraining and has a decoder in place of a classifier: load it into a "
+                "VideoMAEPretraining, then model.encoder.load_state_dict(pretraining.encoder.state_dict())")
+    if isinstance(model, VideoMAEPretraining) and "mask_token" in missing:
+        return "it is fine-tuned and has a classifier in place of a decoder: load it into a VideoMAE"
+    if (missing or other) and all(name.startswith("head.") for name in missing + other):
+        return "another number of classes? pass new_head=True or build the model with classes="
+    differ = " ".join(missing + unexpected)  # the first block, unless it is only the depth that differs
+    if isinstance(model, TimeSformer) and "blocks.0.temporal_" in differ:
+        return "divided attention has temporal weights, joint and space_only have none: check attention="
+    if isinstance(model, ViViT) and ("blocks.0." in differ or "encoder.cls" in differ):
+        return "each of ViViT's four models has weights of its own: check variant= and temporal_depth="
+    return ""

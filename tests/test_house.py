@@ -23,7 +23,7 @@ FLOORS = {
     "attention": 1,
     "models": 2,
     "pretrained": 3, "cost": 3,
-    "figures": 4, "training": 4, "environment": 4, "course": 4,
+    "figures": 4, "training": 4, "environment": 4,
     "widgets": 5, "grading": 5,
     "sheets": 6,
 }

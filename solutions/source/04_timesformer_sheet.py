@@ -1,16 +1,9 @@
 # %% [markdown]
-# # Sheet 04 · Build a divided space-time block
-#
 # You write the block of TimeSformer in four steps and then give it the weights of a trained model: it should name the
-# same directions of motion as the package's own. **Time:** 50 minutes. **You need:** lesson 04, PyTorch, and either
-# einops or a steady hand with `reshape`.
+# same directions of motion as the package's own. **You need:** lesson 04, PyTorch, and either einops or a steady hand
+# with `reshape`.
 #
-# | | exercise | minutes | points |
-# |---|---|---|---|
-# | 04.1 | Frames to tubes and back | 8 | 15 |
-# | 04.2 | Spatial attention, with CLS in every frame | 15 | 30 |
-# | 04.3 | The block, with its gate on time | 15 | 35 |
-# | 04.4 | What it costs, and when dividing pays | 12 | 20 |
+# EXERCISES
 #
 # How it works: write where it says `...`, run the cell, run the check below it. A check answers *not attempted*,
 # *crashed*, *wrong* or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it;
@@ -47,13 +40,7 @@ def read(tokens):
 print(read(clip[0]))
 
 # %% [markdown]
-# ### 04.1 Frames to tubes and back
-#
-# > - **Difficulty** ●●○○○ (2 of 5) · **time** 8 minutes · **points** 15
-# > - **Why it matters** a sequence does not know which tokens share a place; regrouping says so, and it is where most
-# >   silent bugs of video models live.
-# > - **After it you can** regroup (b, t·n, d) into tubes (b·n, t, d) and back; say why a reshape alone mixes places
-# >   and frames.
+# STATEMENT 04.1
 #
 # A *tube* is one place through all frames. Temporal attention works tube by tube, so the batch it wants is
 # `(b*n, t, d)`: first the tubes of clip 0, place after place, then those of clip 1.
@@ -107,13 +94,7 @@ else:
 # **Why no shape check could find the mistake:** `reshape` and your function give the same shape, and with one clip
 # some wrong orders even give the same numbers. That is why every check here uses two clips and sizes that all differ.
 #
-# ### 04.2 Spatial attention, with CLS in every frame
-#
-# > - **Difficulty** ●●●○○ (3 of 5) · **time** 15 minutes · **points** 30
-# > - **Why it matters** CLS must see every frame or the logits do not depend on the video; the copy in each frame and
-# >   the mean of the copies is how the published code lets it.
-# > - **After it you can** write multi-head attention from its four tensors; give each frame its own copy of CLS;
-# >   bring the copies back to one token.
+# STATEMENT 04.2
 #
 # Two functions. `multi_head` is ordinary attention within each of `g` groups. Its four tensors are in a dict, under
 # the names that a model's `state_dict()` gives them: `name.qkv.weight` `(3*d, d)`, `name.qkv.bias`,
@@ -198,13 +179,7 @@ else:
 # anything at all: a block that keeps CLS outside of both attentions gives the same logits for every video, and its
 # gradient with respect to the video is exactly zero (lesson 04 shows it).
 #
-# ### 04.3 The block, with its gate on time
-#
-# > - **Difficulty** ●●●●○ (4 of 5) · **time** 15 minutes · **points** 35
-# > - **Why it matters** this is the whole of TimeSformer: twelve of these blocks. With the gate closed it is an image
-# >   model, which is how image weights become a video model.
-# > - **After it you can** put three norms, three updates and three residuals in the published order; explain what a
-# >   zero temporal projection does at step 0.
+# STATEMENT 04.3
 #
 # | step | norm | update | on |
 # |---|---|---|---|
@@ -291,13 +266,7 @@ else:
     print("Here your block runs a trained model, once 04.3 is right.")
 
 # %% [markdown]
-# ### 04.4 What it costs, and when dividing pays
-#
-# > - **Difficulty** ●●●○○ (3 of 5) · **time** 12 minutes · **points** 20
-# > - **Why it matters** “divided is cheaper” is true of the pairs and false of the published 8-frame model; you will
-# >   know from which clip length on it holds.
-# > - **After it you can** count query-key pairs and multiply-adds of joint and divided attention; compute the clip
-# >   length from which dividing pays.
+# STATEMENT 04.4
 #
 # Three functions, exact whole numbers, patches only (leave CLS out):
 #

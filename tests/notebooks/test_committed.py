@@ -14,7 +14,7 @@ from tools.notebooks.answers import BEGIN, END, STUB, answer_lines
 from tools.notebooks.build import skeleton
 from tools.notebooks.execute import execute
 from tools.notebooks.rules import RULES
-from tools.notebooks.source import BOOTSTRAP, Job, cell_ids, compose, jobs
+from tools.notebooks.source import BOOTSTRAP, Job, cell_ids, compose, jobs, tags
 
 ROOT = pathlib.Path(__file__).parents[2]
 JOBS = jobs(ROOT)
@@ -29,15 +29,6 @@ def committed(job: Job):
 
 def names(folder: str) -> set[str]:
     return {path.stem for path in (ROOT / folder).glob("*.ipynb") if not path.stem.endswith(".new")}
-
-
-@pytest.mark.parametrize("name", ["00_start_here", "01_vit_recap", "04_timesformer"])
-def test_lesson_is_there(name):
-    assert name in names("notebooks")
-
-
-def test_sheet_is_there_to_do_and_done():
-    assert "04_timesformer_sheet" in names("exercises") & names("solutions")
 
 
 def test_every_notebook_has_a_source():
@@ -81,6 +72,23 @@ def test_nothing_of_the_solution_is_left_in_the_exercise(job):
         assert own & set(secrets.get(cell.id, [])) == set()
         assert not re.search(f"{BEGIN}|{END}|{STUB}", cell.source)
     assert everything & {line for lines in secrets.values() for line in lines if len(line) >= WHOLE_LINE} == set()
+
+
+WITH_GAPS = [job for job in JOBS if job.kind == "lesson" and any("your_turn" in tags(c) for c in compose(job).cells)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", WITH_GAPS, ids=str)
+def test_a_gap_is_open_in_the_lesson_and_its_answer_is_right(job, tmp_path):
+    """The gap's own cell runs with all the cells before it; those that draw or train long come after it."""
+    gaps = [cell for cell in committed(job).cells if "your_turn" in tags(cell)]
+    said = "Your turn: fill the gap above and run this cell again.\n"
+    assert [cell.outputs[0].text for cell in gaps] == [said] * len(gaps)
+    notebook = compose(job, answered=True)
+    last = max(number for number, cell in enumerate(notebook.cells) if "your_turn" in tags(cell))
+    notebook.cells = notebook.cells[:last + 1]
+    execute(notebook, tmp_path, label=str(job))
+    assert [cell.outputs[0].text for cell in notebook.cells if "your_turn" in tags(cell)] == ["Right.\n"] * len(gaps)
 
 
 @pytest.mark.slow

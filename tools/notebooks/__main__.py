@@ -10,6 +10,8 @@ import sys
 
 from tools.notebooks import stamp
 from tools.notebooks.build import build_all, skeleton
+from tools.notebooks.course import read_course
+from tools.notebooks.fill import fill_readme
 from tools.notebooks.rules import RULES
 from tools.notebooks.source import Job, compose, jobs
 
@@ -25,6 +27,19 @@ def problems(job: Job) -> list[str]:
     if skeleton(notebook) != skeleton(compose(job)):
         found.append(f"differs from {job.source.name}; change the source and run `make notebooks`")
     return found
+
+
+def readme_problems(root: pathlib.Path, *, mend: bool = False) -> list[str]:
+    """Does the README show the course as the sources say it? `mend` writes its tables anew."""
+    readme = root / "README.md"
+    if not readme.exists():
+        return []
+    text = readme.read_text(encoding="utf-8")
+    filled = fill_readme(text, read_course(root))
+    if mend and filled != text:
+        readme.write_text(filled, encoding="utf-8")
+        print("README.md: the tables of the course written anew")
+    return [] if mend or filled == text else ["README.md: the tables of the course are old; run `make notebooks`"]
 
 
 def pick(found: list[Job], names: list[str]) -> list[Job]:
@@ -47,9 +62,9 @@ def main(arguments: list[str] | None = None, root: pathlib.Path = ROOT) -> int:
     options = parser.parse_intermixed_args(arguments)
     wanted = pick(jobs(root), options.names)
     if options.command == "build":
-        failures = build_all(wanted, force=options.force, beside=options.beside)
+        failures = build_all(wanted, force=options.force, beside=options.beside) + readme_problems(root, mend=True)
     else:
-        failures = [f"{job}: {problem}" for job in wanted for problem in problems(job)]
+        failures = [f"{job}: {problem}" for job in wanted for problem in problems(job)] + readme_problems(root)
     print(f"{len(wanted)} notebooks, {len(failures)} problems")
     print("\n".join(failures), end="\n" if failures else "")
     return 1 if failures else 0

@@ -12,8 +12,11 @@ A sheet's source holds the answer between two markers; what the learner finds in
 
 The solution keeps the answer and loses the three kinds of marker. The exercise keeps the `# STUB:` lines, at their
 indentation; without any it gets `...  # your code here`, so that the function returns None and a check says "not
-attempted". A cell tagged `solution` stands in the solution only.
+attempted". A cell tagged `solution` stands in the solution only. A lesson marks a gap for its reader in the same way,
+in a cell tagged `your_turn`; its answer stands folded below it.
 """
+
+import textwrap
 
 BEGIN, END, STUB = "# BEGIN SOLUTION", "# END SOLUTION", "# STUB:"
 BLANK = "...  # your code here"
@@ -27,6 +30,13 @@ def as_solution(source: str) -> str:
 def as_exercise(source: str) -> str:
     """The source of a cell with each answer replaced by its stub."""
     return _read(source, lambda indent, stub, answer: stub or [indent + BLANK])
+
+
+def answer_of(source: str) -> str:
+    """The answers of a cell alone, without what stands around them."""
+    found: list[str] = []
+    _read(source, lambda indent, stub, answer: found.extend(answer) or [])
+    return textwrap.dedent("\n".join(found))
 
 
 def answer_lines(source: str) -> list[str]:

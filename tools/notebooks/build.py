@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from tools.notebooks import stamp
 from tools.notebooks.execute import BuildError, execute
+from tools.notebooks.predictions import cover
 from tools.notebooks.source import Job, compose
 
 
@@ -48,6 +49,8 @@ def build(job: Job, *, beside: bool = False,
     notebook = compose(job)
     target.parent.mkdir(parents=True, exist_ok=True)
     modules = [] if job.kind == "exercise" else execute(notebook, target.parent, label=str(job), progress=progress)
+    if job.kind == "lesson":
+        cover(notebook.cells)
     stamp.stamp(notebook, modules)
     nbformat.validate(notebook)
     partial = target.with_suffix(".partial")  # an interrupted build leaves the old notebook whole

@@ -11,14 +11,15 @@ from html.parser import HTMLParser
 import nbformat
 from nbformat import NotebookNode
 
+from tools.notebooks.predictions import FOLDED, answering, is_covered
 from tools.notebooks.source import tags
 
 CODE_LINES = 20
 NOTEBOOK_BYTES, EXPLORER_BYTES, TOTAL_BYTES = 400_000, 1_000_000, 2_500_000
 LESSON_CELLS = range(35, 61)
 
-ALLOWED_TAG = re.compile(r"bootstrap|solution|answer:[a-z][a-z0-9_]*")
-CELL_METADATA = {"tags"}
+ALLOWED_TAG = re.compile(r"bootstrap|solution|your_turn|answer:[a-z][a-z0-9_]*")
+CELL_METADATA = {"tags", *FOLDED}
 METADATA = {"colab", "kernelspec", "language_info", "videoformer_edu"}
 # Hosts that a finished output may name: the namespaces of SVG, and pages that a text may link to.
 HOSTS = ("www.w3.org", "arxiv.org", "doi.org", "github.com", "peach.blender.org", "creativecommons.org")
@@ -121,7 +122,8 @@ def repeatable(notebook: NotebookNode) -> Iterator[str]:
 
 def lesson_shape(notebook: NotebookNode) -> Iterator[str]:
     """35 to 60 cells; what you will be able to do first; last an exercise pointer and a summary of three lines."""
-    written = sum("bootstrap" not in tags(cell) for cell in notebook.cells)
+    written = sum(not {"bootstrap", "your_turn"} & set(tags(cell)) and cell.id != "navigation"
+                  and not cell.id.endswith("-answer") for cell in notebook.cells)
     if written not in LESSON_CELLS:
         yield f"{written} written cells, expected {LESSON_CELLS.start} to {LESSON_CELLS.stop - 1}"
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -138,9 +140,17 @@ def lesson_shape(notebook: NotebookNode) -> Iterator[str]:
         yield f"the last texts need a heading `## Summary` over a list of three lines, found {len(lines)} lines"
 
 
+def predictions(notebook: NotebookNode) -> Iterator[str]:
+    """The answer to a prediction cannot be read before its cell is run; all other outputs stand open."""
+    answers = [cell.id for cell in answering(notebook.cells)]
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (cell.id in answers) != is_covered(cell):
+            yield f"{_name(cell)} {'answers a prediction openly' if cell.id in answers else 'is folded for no reason'}"
+
+
 BUILT = (not_run, metadata, skips, sizes, pictures, repeatable)
 RULES = {
-    "lesson": (*BUILT, lesson_shape),
+    "lesson": (*BUILT, lesson_shape, predictions),
     "solution": BUILT,
     "exercise": (run, metadata, skips, sizes, pictures),
 }

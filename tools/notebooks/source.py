@@ -6,20 +6,27 @@ from dataclasses import dataclass
 
 import jupytext
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.notebooks.answers import as_exercise, as_solution
+from tools.notebooks.answers import answer_of, as_exercise, as_solution
+from tools.notebooks.course import lesson_sources, read_course, sheet_sources, without_head
+from tools.notebooks.fill import fill
+from tools.notebooks.predictions import fold
 
-BOOTSTRAP = '''\
-# Nothing happens here where the course is installed.
-try:
-    import videoformer_edu
-except ModuleNotFoundError:
-    raise ModuleNotFoundError(
-        "The course package is missing in this kernel: in the folder of the course "
-        "run `make lab`, or `pip install -e .` with this kernel's Python, "
-        "and then restart the kernel."
-    ) from None'''
+# Where the package is missing, Python shows the first of these lines.
+BOOTSTRAP = """\
+import videoformer_edu  # not there? `make lab` in the course's folder, or `pip install -e .`; then restart the kernel
+videoformer_edu.set_up_page()"""
+
+# What JupyterLab would write at the opening, with the kernel's settings of tools/install.py: a notebook that differs
+# is marked as unsaved before anybody has touched it.
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py",
+                      "mimetype": "text/x-python", "name": "python", "nbconvert_exporter": "python",
+                      "pygments_lexer": "ipython3", "version": "3"},
+}
+GAP_LINES = range(2, 5)  # of the answer of a gap in a lesson
 
 KINDS = {"lesson": "notebooks", "solution": "solutions", "exercise": "exercises"}
 
@@ -46,29 +53,34 @@ class Job:
 
 def jobs(root: pathlib.Path) -> list[Job]:
     """Every notebook that the two source folders under `root` ask for, lessons first."""
-    found = [Job(root, "lesson", path.stem) for path in sorted((root / "notebooks" / "source").glob("*.py"))]
-    for path in sorted((root / "solutions" / "source").glob("*.py")):
+    found = [Job(root, "lesson", path.stem) for path in lesson_sources(root)]
+    for path in sheet_sources(root):
         found += [Job(root, "solution", path.stem), Job(root, "exercise", path.stem)]
     return found
 
 
-def compose(job: Job) -> NotebookNode:
-    """The notebook of `job` as its source says it, not executed. Errors name the source file."""
+def compose(job: Job, *, answered: bool = False) -> NotebookNode:
+    """The notebook of `job` as its source says it, not executed. Errors name the source file.
+
+    answered: a lesson whose gaps (`your_turn`) are filled with their answers, to see that these are right.
+    """
     try:
-        written = jupytext.reads(job.source.read_text(encoding="utf-8"), fmt="py:percent").cells
+        course = read_course(job.root)
+        text = without_head(job.source.read_text(encoding="utf-8"))
+        written = jupytext.reads(text, fmt="py:percent").cells
+        if not written or written[0].cell_type != "markdown":
+            raise ValueError("the first cell must be markdown, the opening of the notebook")
         ids = cell_ids(job.name, written)
-        cells = [_cell(cell, id, job.kind) for cell, id in zip(written, ids, strict=True)]
+        cells = [made for cell, id in zip(written, ids, strict=True) for made in _cells(cell, id, job.kind, answered)]
+        cells = [cell for cell in cells if not (job.kind == "exercise" and "solution" in tags(cell))]
+        fill(cells, course, job.name, job.kind)
     except (OSError, ValueError) as error:
         raise ValueError(f"{job.source}: {error}") from error
-    if not cells or cells[0].cell_type != "markdown":
-        raise ValueError(f"{job.source}: the first cell must be markdown, the title of the notebook")
-    cells = [cell for cell in cells if not (job.kind == "exercise" and "solution" in tags(cell))]
     cells.insert(1, new_code_cell(BOOTSTRAP, id="bootstrap", metadata={"tags": ["bootstrap"]}))
+    if job.kind == "lesson":
+        fold(cells)
     return new_notebook(cells=cells, metadata={
-        "colab": {"name": job.target.name, "provenance": [], "toc_visible": True},
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
-    })
+        "colab": {"name": job.target.name, "provenance": [], "toc_visible": True}, **KERNEL})
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -89,12 +101,22 @@ def cell_ids(name: str, cells: list[NotebookNode]) -> list[str]:
     return ids
 
 
-def _cell(cell: NotebookNode, id: str, kind: str) -> NotebookNode:
-    read = {"lesson": str, "solution": as_solution, "exercise": as_exercise}[kind]
-    source = read(cell.source) if cell.cell_type == "code" else cell.source
+def _cells(cell: NotebookNode, id: str, kind: str, answered: bool) -> list[NotebookNode]:
+    """A written cell as it stands in the notebook; a gap of a lesson is followed by its folded answer."""
+    source, more = cell.source, []
+    if cell.cell_type == "code" and kind == "lesson" and "your_turn" in tags(cell):
+        answer = answer_of(source)
+        if len(answer.splitlines()) not in GAP_LINES:
+            raise ValueError(f"the gap in the cell that begins {source[:40]!r} has an answer of "
+                             f"{len(answer.splitlines())} lines; two to four are asked for")
+        source = as_solution(source) if answered else as_exercise(source)
+        more = [new_markdown_cell(f"<details><summary>One way to fill it</summary>\n\n```python\n{answer}\n```\n\n"
+                                  "</details>", id=f"{id}-answer")]
+    elif cell.cell_type == "code":
+        source = {"lesson": str, "solution": as_solution, "exercise": as_exercise}[kind](source)
     if not source.strip():
         raise ValueError(f"an empty cell after the cell that begins {cell.source[:40]!r}")
     cell = NotebookNode(cell | {"id": id, "source": source.strip("\n")})
     # jupytext's notes about blank lines, and whatever else is no tag, stay in the source
     cell.metadata = NotebookNode({"tags": tags(cell)} if tags(cell) else {})
-    return cell
+    return [cell, *more]

@@ -16,16 +16,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def lesson(course):
-    return Job(course, "lesson", "01_tiny")
+    return Job(course, "lesson", "04_tiny")
 
 
 @pytest.fixture
 def exercise(course):
-    return Job(course, "exercise", "01_tiny")
+    return Job(course, "exercise", "04_tiny_sheet")
 
 
 def outputs(job):
-    return ["".join(output.text for output in cell.outputs) for cell in nbformat.read(job.target, 4).cells
+    return ["".join(output.get("text", "") for output in cell.outputs) for cell in nbformat.read(job.target, 4).cells
             if cell.cell_type == "code"]
 
 
@@ -43,7 +43,7 @@ def append(job, text):
 def test_build_runs_lessons_and_solutions_and_leaves_exercises_untouched(course, capsys):
     assert build_all(jobs(course)) == []
     lesson, solution, exercise = jobs(course)
-    assert outputs(lesson) == ["", "", "it says ...  # your code here\nand ends\n"]
+    assert outputs(lesson) == ["", "", "it says videoformer_edu\nand ends\n"]
     assert outputs(solution) == ["", "", "attempted\n"]
     assert outputs(exercise) == ["", "", ""]
     assert "nobody may see" in solution.target.read_text()
@@ -81,7 +81,7 @@ def test_a_changed_source_makes_a_notebook_stale(lesson):
 def test_a_change_in_a_module_that_it_used_makes_a_notebook_stale(lesson, tmp_path):
     notebook = nbformat.read(build(lesson), 4)
     assert notebook.metadata[stamp.KEY]["modules"] == [
-        "videoformer_edu", "tools.notebooks", "tools.notebooks.answers"]
+        "videoformer_edu", "videoformer_edu.environment"]
     package = tmp_path / "videoformer_edu"
     for name in ("tokens", "cost", "__init__"):
         package.mkdir(exist_ok=True)
@@ -98,8 +98,9 @@ def test_a_change_in_a_module_that_it_used_makes_a_notebook_stale(lesson, tmp_pa
 
 
 @pytest.mark.parametrize(("code", "message"), [
-    ("1 / 0", r"cell 5 \('1 / 0'\) failed(?s:.*)ZeroDivisionError"),
-    ("import warnings\nwarnings.warn('look out')", r"cell 5 \('import warnings'\) wrote to stderr(?s:.*)look out"),
+    ("1 / 0", r"cell 6 \('1 / 0'\) failed(?s:.*)ZeroDivisionError"),
+    ("import warnings\nwarnings.warn('look out')",
+     r"cell 6 \('import warnings'\) wrote to stderr(?s:.*)look out"),
 ])
 def test_a_cell_that_fails_or_warns_stops_the_build_and_keeps_the_old_notebook(lesson, code, message):
     before = build(lesson).read_text()
@@ -130,7 +131,7 @@ def test_an_exercise_that_a_person_worked_in_is_never_written_over(exercise, edi
     build(exercise)
     mine = change(exercise, edit)
     append(exercise, "\n# %%\nprint('a newer sheet')\n")
-    with pytest.raises(BuildError, match=r"exercises/01_tiny\.ipynb was changed by hand .*BESIDE=1.*solutions/source"):
+    with pytest.raises(BuildError, match=r"exercises/04_tiny_sheet\.ipynb was changed by hand .*BESIDE=1.*solutions/source"):
         build(exercise)
     assert exercise.target.read_text() == mine
 
@@ -147,7 +148,7 @@ def test_the_new_notebook_can_be_had_beside_the_work(exercise):
     build(exercise)
     mine = change(exercise, edit_cell)
     written = build(exercise, beside=True)
-    assert written.name == "01_tiny.new.ipynb"
+    assert written.name == "04_tiny_sheet.new.ipynb"
     assert exercise.target.read_text() == mine
     assert "# mine" in mine and "# mine" not in written.read_text()
 
@@ -155,7 +156,7 @@ def test_the_new_notebook_can_be_had_beside_the_work(exercise):
 def test_a_lesson_that_a_person_changed_is_never_written_over(lesson):
     build(lesson)
     mine = change(lesson, edit_cell)
-    with pytest.raises(BuildError, match="notebooks/01_tiny.ipynb was changed by hand"):
+    with pytest.raises(BuildError, match="notebooks/04_tiny.ipynb was changed by hand"):
         build(lesson)
     assert lesson.target.read_text() == mine
 
@@ -169,7 +170,7 @@ def test_a_lesson_that_was_only_run_again_is_nobodys_work(lesson):
 def test_a_file_that_is_no_notebook_is_not_written_over(exercise):
     exercise.target.parent.mkdir()
     exercise.target.write_text("{my notes")
-    with pytest.raises(ValueError, match=r"01_tiny\.ipynb is not a notebook that can be read"):
+    with pytest.raises(ValueError, match=r"04_tiny_sheet\.ipynb is not a notebook that can be read"):
         build(exercise)
     assert exercise.target.read_text() == "{my notes"
 
@@ -181,13 +182,13 @@ def test_check_names_a_notebook_that_differs_from_its_source(lesson, capsys):
     text = json.loads(lesson.target.read_text())
     text["cells"][0]["id"] = "another"
     lesson.target.write_text(json.dumps(text))
-    assert [problem for problem in problems(lesson) if "differs from 01_tiny.py" in problem]
+    assert [problem for problem in problems(lesson) if "differs from 04_tiny.py" in problem]
     assert main(["check", "notebooks"], lesson.root) == 1
-    assert "differs from 01_tiny.py" in capsys.readouterr().out
+    assert "differs from 04_tiny.py" in capsys.readouterr().out
 
 
 def test_names_pick_notebooks_and_unknown_names_are_refused(course, capsys):
     assert main(["build", "exercises"], course) == 0
-    assert [path.name for path in course.rglob("*.ipynb")] == ["01_tiny.ipynb"]
-    with pytest.raises(SystemExit, match=r"no notebook is called '07'; there are: notebooks/01_tiny"):
+    assert [path.name for path in course.rglob("*.ipynb")] == ["04_tiny_sheet.ipynb"]
+    with pytest.raises(SystemExit, match=r"no notebook is called '07'; there are: notebooks/04_tiny"):
         main(["build", "07"], course)

@@ -23,9 +23,18 @@ from tools.system import Missing
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 EXTRAS = ("lab", "test", "bench")
 DESCRIBED_BY = ("pyproject.toml", "constraints.txt")
-SETTINGS = "share/jupyter/lab/settings/overrides.json"
-# JupyterLab asks nobody for news and newer versions.
-QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+SETTINGS = {
+    # JupyterLab asks nobody for news and newer versions.
+    "share/jupyter/lab/settings/overrides.json": json.dumps(
+        {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}),
+    # JupyterLab writes what the kernel says of its language into a notebook that it opens, and marks the notebook as
+    # unsaved where that is news to it: so every Python says the same, what the course's notebooks say.
+    "etc/ipython/ipython_kernel_config.py": """\
+from ipykernel.ipkernel import IPythonKernel
+
+IPythonKernel.language_info["version"] = "3"
+""",
+}
 GB_CPU, GB_CUDA = 2, 5.5  # measured: the environment of `make test` on Linux, by the build of PyTorch
 SIZE = """\
 Installing the course and its {extra} tools into .venv. This takes some minutes the first time, and about {cpu} GB of
@@ -43,7 +52,8 @@ class Environment:
 
     def digest(self):
         """Of what the environment is made from."""
-        return hashlib.sha256(b"\0".join((self.root / name).read_bytes() for name in DESCRIBED_BY)).hexdigest()
+        described = [(self.root / name).read_bytes() for name in DESCRIBED_BY]
+        return hashlib.sha256(b"\0".join(described + [repr(sorted(SETTINGS.items())).encode()])).hexdigest()
 
     def stamped(self):
         """What was installed here, as far as anybody wrote it down."""
@@ -131,9 +141,10 @@ class Environment:
             if not self.run(*pip):
                 raise Missing("pip could not install everything; what it said stands above. With a network and room "
                               "on the disk, run make again: it goes on from here.")
-        settings = self.folder / SETTINGS
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        settings.write_text(json.dumps(QUIET), encoding="utf-8")
+        for name, text in SETTINGS.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         unfinished = self.stamp.with_suffix(".new")
         unfinished.write_text(json.dumps({"folder": str(self.root), "digest": self.digest(), "extras": extras}),
                               encoding="utf-8")

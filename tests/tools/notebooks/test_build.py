@@ -131,7 +131,8 @@ def test_an_exercise_that_a_person_worked_in_is_never_written_over(exercise, edi
     build(exercise)
     mine = change(exercise, edit)
     append(exercise, "\n# %%\nprint('a newer sheet')\n")
-    with pytest.raises(BuildError, match=r"exercises/04_tiny_sheet\.ipynb was changed by hand .*BESIDE=1.*solutions/source"):
+    message = r"exercises/04_tiny_sheet\.ipynb was changed by hand .*BESIDE=1.*solutions/source"
+    with pytest.raises(BuildError, match=message):
         build(exercise)
     assert exercise.target.read_text() == mine
 

@@ -410,11 +410,11 @@ for module in forgot.modules():
         module.eps = 1e-5
 noise = torch.randn(4, 3, 64, 64)
 difference = (tiny(noise) - forgot(noise)).norm() / tiny(noise).norm()
-print(f"the logits differ by 1 part in {round(1 / difference.item(), -2):,.0f}")
+print(f"the logits differ by {difference:.2%} of their size; at least 0.05%, at most 5%")
 assert 1 / 2000 < difference < 1 / 20
 
 # %% [markdown]
-# Fifty times more than the one part in 100,000 that our tests allow between this ViT and the published one. Compare
+# At least fifty times more than the one part in 100,000 that our tests allow between this ViT and the published one. Compare
 # logits when you port a model: the accuracy may not show it.
 #
 # ## 8 · The whole model
@@ -663,8 +663,8 @@ for name, net, rate in (("CNN", cnn, 2e-3), ("ViT", build_small("vit_digits"), 1
             loss.backward()
             optimiser.step()
     right[name] = accuracy(net, inputs)
-print(f"CNN right in, here: {right['CNN']:.0%} of the new pictures, more than half")
-print(f"ViT right in, here: {right['ViT']:.0%}, fewer than a third")
+print(f"new pictures that the CNN gets right, here: {right['CNN']:.0%}; more than half")
+print(f"new pictures that the ViT gets right, here: {right['ViT']:.0%}; fewer than a third")
 assert right["CNN"] > 0.5 and right["ViT"] < 1 / 3
 
 # %% [markdown]

@@ -65,7 +65,7 @@ def test_the_readme_is_filled_between_its_markers(course):
     (HEAD.strip(), "", "a lesson begins with its head"),
     ("# minutes = 7\n", "", "says nothing about minutes"),
     ("# minutes = 7", "# minutes = seven", "the head is not TOML"),
-    ("# minutes = 7", "# minutes = 7\n# price = 3", "look at price"),
+    ("# minutes = 7", "# minutes = 7\n# cost = 3", "look at cost"),
     ("# serves.1", "# serves.2", "04_tiny serves objective 2; course.toml has 1"),
     ("# minutes = 7", "# minutes = 7\n# sheet = { exercises = 4, minutes = 50 }", "take `sheet` out of the head"),
     ("# OBJECTIVES", "# nothing", "the markers OBJECTIVES, SHEET are needed"),

@@ -414,8 +414,8 @@ print(f"the logits differ by {difference:.2%} of their size; at least 0.05%, at 
 assert 1 / 2000 < difference < 1 / 20
 
 # %% [markdown]
-# At least fifty times more than the one part in 100,000 that our tests allow between this ViT and the published one. Compare
-# logits when you port a model: the accuracy may not show it.
+# At least fifty times more than the one part in 100,000 that our tests allow between this ViT and the published one.
+# Compare logits when you port a model: the accuracy may not show it.
 #
 # ## 8 · The whole model
 #

@@ -37,12 +37,14 @@ def test_r2plus1d_same_weights_same_logits_and_gradients(t, h, w):
     model, ours = theirs(), R2Plus1D(depths=(1, 2, 1, 1), classes=9).eval()
     report = load_pretrained(ours, model.state_dict())
     assert report.loaded == len(model.state_dict())
-    a, b = (torch.randn(2, 3, t, h, w, generator=torch.Generator().manual_seed(2)).requires_grad_() for _ in "ab")
-    mine, other = ours(a), model(b)
-    assert_same(mine, other)
-    mine.square().sum().backward()
-    other.square().sum().backward()
-    assert (a.grad - b.grad).abs().max() / b.grad.abs().max() < 1e-4
+    video = torch.randn(2, 3, t, h, w, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        assert_same(ours(video), model(video))
+    # In float32 a value within rounding of a ReLU's kink passes in one and stops in the other: then gradients jump.
+    a, b = (video.double().requires_grad_() for _ in "ab")
+    ours.double()(a).square().sum().backward()
+    model.double()(b).square().sum().backward()
+    assert (a.grad - b.grad).abs().max() / b.grad.abs().max() < 1e-10
 
 
 def test_the_published_r2plus1d():

@@ -35,7 +35,7 @@ from ipykernel.ipkernel import IPythonKernel
 IPythonKernel.language_info["version"] = "3"
 """,
 }
-GB_CPU, GB_CUDA = 2, 5.5  # measured: the environment of `make test` on Linux, by the build of PyTorch
+GB_CPU, GB_CUDA = 2, 6  # measured: the environment of `make test` on Linux, by the build of PyTorch
 SIZE = """\
 Installing the course and its {extra} tools into .venv. This takes some minutes the first time, and about {cpu} GB of
 disk; on Linux {cuda} GB, unless pip is told where to find PyTorch's smaller build for the processor alone, which is all

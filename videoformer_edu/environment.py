@@ -21,7 +21,7 @@ COURSE = "videoformer_edu"
 PYTHON = (3, 11)
 MEMORY_GB = 2.0
 DISK_GB = 1.0  # beside what is installed
-INSTALLED_GB = {"cpu": 2.0, "cuda": 5.5}  # what `make lab` and `make test` install on Linux, by the build of PyTorch
+INSTALLED_GB = {"cpu": 2.0, "cuda": 6.0}  # what `make lab` and `make test` install on Linux, by the build of PyTorch
 BOUND = re.compile(r"([A-Za-z0-9_.-]+)>=([\d.]+)$")
 BEYOND = ("av", "jupyterlab")  # not among the runtime requirements, but the table speaks of them
 

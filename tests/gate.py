@@ -12,6 +12,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass, field
@@ -124,6 +125,7 @@ def main(parts: list[str]) -> int:
         return 1
     try:
         REPORTS.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=REPORTS).close()
     except OSError as error:
         print(f"The gate cannot write its reports: {error}. Copy the course to a folder of your own.")
         return 1

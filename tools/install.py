@@ -2,7 +2,7 @@
 
     python -m tools.install lab         an extra of pyproject.toml: lab, test or bench
 
-A stamp in it says which folder, files and extras it was made from. An environment that was moved, lost its Python or
+A stamp in it says which folder, files and extra it was made from. An environment that was moved, lost its Python or
 its pip, or whose making was killed before pip was there, is made anew; one that lacks packages gets them. Needs nothing
 but Python, an old one too, so that it can say that it is too old.
 """
@@ -21,7 +21,7 @@ from tools import system
 from tools.system import Missing
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-EXTRAS = ("lab", "test", "bench")
+EXTRAS = ("lab", "test", "bench")  # each holds the one before it
 DESCRIBED_BY = ("pyproject.toml", "constraints.txt")
 SETTINGS = {
     # JupyterLab asks nobody for news and newer versions.
@@ -66,8 +66,7 @@ class Environment:
     def has(self, extra):
         """Is all of `extra` here, of this folder and these files?"""
         stamp = self.stamped()
-        return (self.works() and stamp.get("folder") == str(self.root) and stamp.get("digest") == self.digest()
-                and extra in stamp.get("extras", ()))
+        return self.works() and stamp.get("digest") == self.digest() and stamp.get("extra") in _from(extra)
 
     def works(self):
         """It has a Python that runs and finds its pip, and nobody carried it here from another folder."""
@@ -125,11 +124,12 @@ class Environment:
             raise Missing("Python could not make the environment .venv; what it said stands above.")
 
     def install(self, extra, *, fresh):
-        extras = [name for name in EXTRAS if name == extra or name in self.stamped().get("extras", ())]
+        before = self.stamped().get("extra")
+        extra = before if before in _from(extra) else extra
         with contextlib.suppress(FileNotFoundError):
             self.stamp.unlink()  # what is killed half-way has no stamp
         pip = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", "constraints.txt",
-               "-e", ".[{}]".format(",".join(extras))]
+               "-e", ".[{}]".format(extra)]
         # Where all packages are there and only a file has changed, no network is needed.
         here = not fresh and self.run(*(pip + ["--no-index", "--no-build-isolation"]), stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
@@ -146,9 +146,14 @@ class Environment:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         unfinished = self.stamp.with_suffix(".new")
-        unfinished.write_text(json.dumps({"folder": str(self.root), "digest": self.digest(), "extras": extras}),
+        unfinished.write_text(json.dumps({"folder": str(self.root), "digest": self.digest(), "extra": extra}),
                               encoding="utf-8")
         os.replace(str(unfinished), str(self.stamp))
+
+
+def _from(extra):
+    """The extras that hold this one."""
+    return EXTRAS[EXTRAS.index(extra):]
 
 
 def _python_wanted(root):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,12 +64,12 @@ def calls(environment: Environment) -> list[str]:
     return [line for line in lines if line != "-c import pip"]
 
 
-def with_network(*extras: str) -> str:
-    return f"-m pip install -q --disable-pip-version-check -c constraints.txt -e .[{','.join(extras)}]"
+def with_network(extra: str) -> str:
+    return f"-m pip install -q --disable-pip-version-check -c constraints.txt -e .[{extra}]"
 
 
-def without_network(*extras: str) -> str:
-    return with_network(*extras) + " --no-index --no-build-isolation"
+def without_network(extra: str) -> str:
+    return with_network(extra) + " --no-index --no-build-isolation"
 
 
 def test_the_first_time_it_is_made_and_after_that_nothing_is_done(course, capsys):
@@ -79,10 +80,21 @@ def test_the_first_time_it_is_made_and_after_that_nothing_is_done(course, capsys
     assert calls(course) == [] and capsys.readouterr().out == ""
 
 
-def test_extras_add_up(course):
+def test_an_extra_holds_those_before_it(course):
     for extra in ("lab", "test", "lab"):
         course.ensure(extra)
-    assert calls(course) == ["made anew", with_network("lab"), without_network("lab,test"), with_network("lab,test")]
+    assert calls(course) == ["made anew", with_network("lab"), without_network("test"), with_network("test")]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for held, extra in zip(install.EXTRAS, install.EXTRAS[1:], strict=False):
+        assert f"videoformer_edu[{held}]" in extras[extra]
+
+
+def test_an_update_for_the_lab_keeps_the_tools_of_the_tests(course):
+    course.ensure("test")
+    calls(course)
+    (course.root / "constraints.txt").write_text("# newer")
+    course.ensure("lab")
+    assert calls(course) == [without_network("test"), with_network("test")]
 
 
 def test_a_touched_file_changes_nothing_and_a_changed_one_needs_no_network_where_all_is_there(course):

@@ -501,7 +501,7 @@ attention_explorer(
     frames, {"block 0 · time, then space": both, **maps_for_explorer(maps)},
     title="Divided attention on a moving digit", start=(3, 2, 2),
     alt="The eight frames of the clip, each overlaid with how much of its patches reaches one patch "
-        "of frame 4 through block 0, along time and then across space.")
+        "of frame 3 through block 0, along time and then across space.")
 
 # %% [markdown]
 # **Read maps with care.** In block 0, head 0 gives more than half of its temporal attention to two of the eight

@@ -18,18 +18,29 @@ shares = lambda: (3 * torch.randn(heads, 25, 25)).softmax(-1)[:, :, 1:].unflatte
 maps = {"one": shares(), "two": shares()}
 maps["no CLS"] = torch.eye(24).unflatten(-1, (t, h, w))[None]
 """
+GRIDS = """
+from videoformer_edu.tokens import Grid
+from videoformer_edu.widgets import ShownMap
+pooled = torch.zeros(1, 2 * 2 * 2, 4, 2, 4)  # two steps of 2 x 2 queries; keys in four frames of 2 x 4
+pooled[0, 5, 3, 1, 2] = 1  # step 1, row 0, column 1 looks at frame 3, row 1, column 2
+coarse = torch.zeros(1, 32, 2, 1, 2)
+coarse[0, 21, 1, 0, 0] = 1  # frame 2, row 1, column 1 looks at step 1, row 0, column 0
+attention_explorer(np.zeros((4, 16, 32, 3), np.uint8),
+                   {"pooled": ShownMap(pooled, Grid(2, 2, 2)), "coarse": ShownMap(coarse, Grid(4, 2, 4))},
+                   title="Grids", alt="Three frames", start=(1, 0, 1))
+"""
 SHOW = 'attention_explorer(frames, maps, title="{title}", alt="Three frames", start=(1, 0, 2))'
 COST = "from videoformer_edu.widgets import cost_explorer\ncost_explorer()"
 
 
-TITLES = ("Keys", "Words", "CLS", "Twice", "Twice", "Dark")
+TITLES = ("Keys", "Words", "CLS", "Twice", "Twice", "Dark", "Grids")
 NUMBERS = "import json; print(json.dumps({k: m.double().mean(0).flatten(1).tolist() for k, m in maps.items()}))"
 
 
 @pytest.fixture(scope="module")
 def notebook(lab, browser):
     """One notebook with an explorer for each test, run from its menu."""
-    cells = [CLIP, *(SHOW.format(title=title) for title in TITLES), NUMBERS, COST]
+    cells = [CLIP, *(SHOW.format(title=title) for title in TITLES[:-1]), GRIDS, NUMBERS, COST]
     written = new_notebook(cells=[new_markdown_cell("# A test"), *map(new_code_cell, cells)])
     written.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(written, lab.folder / "explorers.ipynb")
@@ -67,7 +78,7 @@ def test_page_explorer(find, album):
 
     assert root.locator(".vfe-still").is_hidden() and root.locator("canvas").count() == 3
     assert asked() == (1 * 2 + 0) * 4 + 2
-    assert sentence.text_content().startswith("Frame 2, row 1, column 3 looks most at ")
+    assert sentence.text_content().startswith("Frame 1, row 0, column 2 looks most at ")
     assert explorer.press(stage, "ArrowRight", "ArrowDown", "PageUp", "]", "[")
     assert asked() == (0 * 2 + 1) * 4 + 3
     for key in ("ArrowRight", "ArrowDown", "PageUp"):  # the end of the row, of the column, of the clip
@@ -78,11 +89,11 @@ def test_page_explorer(find, album):
     before = explorer.picture()
     explorer.click(2, 1.5 / 4, 0.5 / 2)
     assert explorer.changed(before) and asked() == (2 * 2 + 0) * 4 + 1
-    assert sentence.text_content().startswith("Frame 3, row 1, column 2 ")
+    assert sentence.text_content().startswith("Frame 2, row 0, column 1 ")
     assert explorer.press(stage, "ArrowRight"), "a click leaves the keys with the picture"
     box = root.locator("canvas").nth(2).bounding_box()
     page.mouse.move(box["x"] + 3, box["y"] + 3)
-    assert "Under the pointer: frame 3, row 1, column 1" in root.locator(".vfe-hint").text_content()
+    assert "Under the pointer: frame 2, row 0, column 0" in root.locator(".vfe-hint").text_content()
     root.screenshot(path=album / "explorer-page.png")
 
     names = [name for name, _ in explorer.controls()]
@@ -106,8 +117,8 @@ def test_page_explorer_says_what_the_kernel_computed(find, notebook):
             shares = rows[q + cls]
             best = max(range(24), key=shares.__getitem__)
             words = root.locator(".vfe-sentence").text_content()
-            where = f"frame {best // 8 + 1}, row {best // 4 % 2 + 1}, column {best % 4 + 1}"
-            assert f"Frame {frame + 1}, row {row + 1}, column {column + 1} looks most at {where}" in words, name
+            where = f"frame {best // 8}, row {best // 4 % 2}, column {best % 4}"
+            assert f"Frame {frame}, row {row}, column {column} looks most at {where}" in words, name
             said = float(words.split(": ")[1].split(" %")[0])
             assert abs(said - 100 * shares[best]) <= 0.7
             labels = [text.split("· ")[1] for text in root.locator(".vfe-label").all_text_contents()]
@@ -128,9 +139,28 @@ def test_cls_looks_and_says_where_it_takes_no_part(find, notebook):
     explorer.root.locator("select").first.select_option("2")
     assert sentence.text_content() == "CLS takes no part in this attention (no CLS); choose a patch."
     assert explorer.press(stage, "c")
-    assert sentence.text_content() == "Frame 2, row 1, column 3 looks most at frame 2, row 1, column 3 (itself): 100 %."
+    assert sentence.text_content() == "Frame 1, row 0, column 2 looks most at frame 1, row 0, column 2 (itself): 100 %."
     explorer.page.keyboard.press("x")  # would cut the cell
     assert len(notebook.cells()) == cells, "a key meant for the explorer reached the notebook"
+
+
+def test_queries_and_keys_may_lie_on_grids_of_their_own(find):
+    (explorer,) = find("Grids")
+    root, select = explorer.root, explorer.root.locator("select").first
+    said, labels = root.locator(".vfe-sentence"), root.locator(".vfe-label")
+    assert said.text_content() == (
+        "Frames 2 to 3, row 0, column 1 looks most at frame 3, row 1, column 2 of 2 × 4: 100 %.")
+    assert labels.all_text_contents() == ["t0 · 0 %", "t1 · 0 %", "t2 · 0 %", "t3 · 100 %"]
+    select.select_option("1")  # the patch under the middle of the one that looked
+    assert root.get_attribute("data-query") == str((3 * 2 + 0) * 4 + 3)
+    assert said.text_content() == (
+        "Frame 3, row 0, column 3 takes no part in this attention (coarse); choose another patch.")
+    explorer.click(2, 1.5 / 4, 1.5 / 2)
+    assert said.text_content() == (
+        "Frame 2, row 1, column 1 looks most at frames 2 to 3, row 0, column 0 of 1 × 2: 100 %.")
+    assert labels.all_text_contents() == ["t0 to t1 · 0 %", "t0 to t1 · 0 %", "t2 to t3 · 100 %", "t2 to t3 · 100 %"]
+    select.select_option("0")
+    assert root.get_attribute("data-query") == str((1 * 2 + 1) * 2 + 0)
 
 
 def test_shown_twice_both_live_and_apart(find):

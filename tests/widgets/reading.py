@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from math import prod
 
 from bs4 import BeautifulSoup
 
@@ -17,7 +18,6 @@ def explorer_of(markup: str):
 def decode(root, config) -> dict[str, list]:
     """label -> `[head][query] -> (shares of all patches, share of CLS)`, in plain Python."""
     data = base64.b64decode(root["data-payload"], validate=True)
-    l = config["t"] * config["h"] * config["w"]  # noqa: E741
     offset, maps = 0, {}
 
     def take(form, n):
@@ -27,7 +27,7 @@ def decode(root, config) -> dict[str, list]:
         return values
 
     for entry in config["maps"]:
-        rows = entry["heads"] * entry["queries"]
+        rows, l = entry["heads"] * entry["queries"], prod(entry["keys"])  # noqa: E741
         scale, cls, values = take("H", rows), take("H", rows), take("B", rows * l)
         table = [([v / 255 * scale[r] / 65535 for v in values[r * l:(r + 1) * l]], cls[r] / 65535)
                  for r in range(rows)]

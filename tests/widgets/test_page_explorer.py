@@ -13,7 +13,9 @@ from reading import decode, explorer_of
 from videoformer_edu.attention import record_attention
 from videoformer_edu.models.timesformer import TimeSformer
 from videoformer_edu.models.vit import ViT
+from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets import attention_explorer, maps_for_explorer
+from videoformer_edu.widgets.page_explorer import ShownMap
 
 T, H, W, HEADS = 3, 2, 5, 4  # all different
 
@@ -88,9 +90,10 @@ def test_recorded_attention_arrives_as_each_patch_looks(attention):
     maps = recorded(timesformer(attention), 2, 3, T, 8, 8)
     shown = maps_for_explorer(maps, b=1)
     kinds = {"divided": ["time", "space"], "joint": ["joint"], "space_only": ["space"]}[attention]
-    assert list(shown) == [f"block {i} · {kind}" for i in (1, 2) for kind in kinds]
-    for m, tensor in zip(maps.values(), shown.values(), strict=True):
+    assert list(shown) == [f"block {i} · {kind}" for i in (0, 1) for kind in kinds]
+    for m, (tensor, grid) in zip(maps.values(), shown.values(), strict=True):
         cls = int(m.cls)
+        assert tuple(grid) == (T, 2, 2)
         assert tensor.shape == (3, T * 4 + cls, T, 2, 2)
         for t in range(T):
             for h in range(2):
@@ -119,10 +122,10 @@ def test_a_picture_is_a_clip_of_one_frame():
     model = ViT(image_size=12, patch_size=4, width=12, depth=2, heads=3, classes=5, init="from_scratch")
     maps = recorded(model, 1, 3, 12, 12)
     _, root, config = explorer_of(explore(maps, frames(1, 12, 12), start="cls").html)
-    assert [m["label"] for m in config["maps"]] == ["block 1", "block 2"]
-    assert (config["t"], config["h"], config["w"], config["start"]) == (1, 3, 3, -1)
-    assert config["maps"][0] == {"label": "block 1", "heads": 3, "queries": 10}
-    assert len(decode(root, config)["block 2"][2]) == 10
+    assert [m["label"] for m in config["maps"]] == ["block 0", "block 1"]
+    assert (config["t"], config["start"]) == (1, -1)
+    assert config["maps"][0] == {"label": "block 0", "heads": 3, "queries": 10, "grid": [1, 3, 3], "keys": [1, 3, 3]}
+    assert len(decode(root, config)["block 1"][2]) == 10
 
 
 def test_frames_arrive_pixel_by_pixel():
@@ -210,7 +213,8 @@ def test_one_megabyte_is_the_most_and_the_error_says_what_to_do():
     (dict(maps={}), "no map to show"),
     (dict(maps={"a": random_maps()[0]}), r"a map is \(head, q, t, h, w\)"),
     (dict(maps={"a": random_maps()[:, 2:]}), r"with q = t\*h\*w patches"),
-    (dict(maps={"a": random_maps(), "b": random_maps(grid=(T, 5, 2))}), r"'b' lies on the grid \(3, 5, 2\)"),
+    (dict(maps={"a": random_maps(), "b": random_maps(grid=(2, 5, 2))}), "'b' has 2 steps that look at 2, and 3 frames"),
+    (dict(maps={"a": ShownMap(random_maps(), Grid(T, H, W + 1))}), r"of the queries' grid \(3, 2, 6\)"),
     (dict(maps={"a": random_maps() * 9}), "each row at most 1 in sum"),
     (dict(maps={"a": random_maps() - 0.1}), "none below 0"),
     (dict(maps={"a": random_maps() * float("nan")}), "holds shares"),

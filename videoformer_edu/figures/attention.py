@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from videoformer_edu.figures.show import as_frames
 from videoformer_edu.figures.style import DIVERGING, JOINT, SEQUENTIAL, house_style, new_figure
 
 NARROW, WIDE = 100, 170  # mm
@@ -65,7 +66,7 @@ def attention_on_frames(
     each frame. columns: frames in a row, by default up to 4. Several heads or several pictures side by side are
     "frames" too: repeat or stack them.
     """
-    frames, looks = _frames(frames), _array(looks, 3, "looks (t, h, w)")
+    frames, looks = as_frames(frames), _array(looks, 3, "looks (t, h, w)")
     t, h, w = looks.shape
     if len(frames) != t:
         raise ValueError(f"{len(frames)} frames but maps for {t}; give one frame for each map, such as "
@@ -159,14 +160,6 @@ def _array(values, ndim: int, expected: str) -> np.ndarray:
         raise ValueError(f"expected {expected} of finite numbers, got NaN or infinity; a row that may look at nothing "
                          "has no softmax")
     return array
-
-
-def _frames(frames) -> np.ndarray:
-    pixels = np.asarray(frames)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
-        raise ValueError(f"frames are uint8 (t, h, w, 3), got {pixels.dtype} {pixels.shape}; a (t, 3, h, w) tensor "
-                         "needs .permute(0, 2, 3, 1), a float one (x * 255).round() as uint8")
-    return pixels
 
 
 def _check_names(what: str, names: Sequence[str], count: int) -> None:

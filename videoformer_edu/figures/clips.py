@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from videoformer_edu.figures.show import as_frames
 from videoformer_edu.figures.style import DIVERGING, FAINT, INK, JOINT, TIME, house_style, new_figure
 
 WIDE, NARROW = 160, 100  # mm
@@ -20,7 +21,7 @@ WIDE, NARROW = 160, 100  # mm
 @house_style()
 def filmstrip(clip, *, times: Sequence[int] | None = None, columns: int | None = None) -> Figure:
     """The frames of a clip `(t, h, w, 3)` in reading order, each under its index; `columns` in a row (all)."""
-    clip = _clip(clip)
+    clip = as_frames(clip)
     t, h, w, _ = clip.shape
     times = _names(range(t) if times is None else times, t, "times")
     columns = t if columns is None else columns
@@ -40,7 +41,7 @@ def filmstrips(clips: Mapping[str, object], *, times: Sequence[int] | None = Non
     """Clips of one length above each other, each beside its name; time runs from left to right."""
     if not clips:
         raise ValueError("no clips; give at least one, as {name: clip}")
-    arrays = [_clip(clip) for clip in clips.values()]
+    arrays = [as_frames(clip) for clip in clips.values()]
     lengths = {len(clip) for clip in arrays}
     if len(lengths) > 1:
         raise ValueError(f"clips of {sorted(lengths)} frames; only clips of one length can share a time axis")
@@ -62,7 +63,7 @@ def filmstrips(clips: Mapping[str, object], *, times: Sequence[int] | None = Non
 
 def time_slice(clip, column: int) -> np.ndarray:
     """Cut the cube along time: the pixels of one column in every frame, `(h, t, 3)`; time runs to the right."""
-    clip = _clip(clip)
+    clip = as_frames(clip)
     if not 0 <= column < clip.shape[2]:
         raise ValueError(f"column is {column}; the frames have the columns 0 to {clip.shape[2] - 1}")
     return clip[:, :, column].swapaxes(0, 1)
@@ -71,7 +72,7 @@ def time_slice(clip, column: int) -> np.ndarray:
 @house_style()
 def cut_through_time(clip, column: int, *, frame: int | None = None) -> Figure:
     """One frame with the column where the cube is cut, and beside it that column in every frame."""
-    clip = _clip(clip)
+    clip = as_frames(clip)
     cut = time_slice(clip, column)
     t, h, w, _ = clip.shape
     frame = t // 2 if frame is None else frame
@@ -88,7 +89,7 @@ def cut_through_time(clip, column: int, *, frame: int | None = None) -> Figure:
 
 def changes(clip) -> np.ndarray:
     """How much each frame differs from the one before, `(t - 1,)`: mean |difference| in grey levels, 0 to 255."""
-    clip = _clip(clip).astype(np.float64)
+    clip = as_frames(clip).astype(np.float64)
     return np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
 
 
@@ -144,7 +145,7 @@ def patches_in_time(
 
     times: of the frames, where they are a choice from a longer clip; the tokens' times are among them.
     """
-    clip = _clip(clip)
+    clip = as_frames(clip)
     t, h, w, _ = clip.shape
     times = _names(range(t) if times is None else times, t, "times")
     lost = [name for name, (time, _, _) in tokens.items() if time not in times]
@@ -194,14 +195,6 @@ def mean_frames(rows: Mapping[str, tuple[object, Sequence[str]]]) -> Figure:
             axes.set_title(title, fontsize=8, fontweight="normal", pad=3)
         grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=4)
     return figure
-
-
-def _clip(clip) -> np.ndarray:
-    pixels = np.asarray(clip)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not pixels.size:
-        raise ValueError(f"a clip is uint8 (t, h, w, 3), got {pixels.dtype} {pixels.shape}; a (c, t, h, w) tensor "
-                         "needs .permute(1, 2, 3, 0), a float one (x * 255).round() as uint8")
-    return pixels
 
 
 def _names(names: Sequence, count: int, what: str) -> list:

@@ -10,7 +10,7 @@ import numpy as np
 from IPython.display import display
 from PIL import Image
 
-from videoformer_edu.figures.show import figure_html
+from videoformer_edu.figures.show import as_frames, figure_html
 
 REST_AFTER = 5.0  # seconds; what moves for longer must have a pause button (WCAG 2.2.2)
 
@@ -20,9 +20,7 @@ def animation(clip, *, fps: float, width: int | None = None, quality: int = 30) 
 
     Frames wider than `width` pixels are scaled down to it.
     """
-    pixels = np.asarray(clip)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not pixels.size:
-        raise ValueError(f"a clip is uint8 (t, h, w, 3), got {pixels.dtype} {pixels.shape}")
+    pixels = as_frames(clip)
     if not fps > 0:
         raise ValueError(f"fps is {fps}; expected a number of frames per second above 0")
     pictures = [Image.fromarray(np.ascontiguousarray(frame)) for frame in pixels]

@@ -93,6 +93,16 @@ def as_image(image) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
 
 
+def as_frames(frames) -> np.ndarray:
+    """Frames as uint8 `(t, h, w, 3)`, from an array or tensor of that kind. Raises ValueError with what to do."""
+    pixels = np.asarray(frames)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not pixels.size:
+        raise ValueError(f"frames are uint8 (t, h, w, 3), got {pixels.dtype} {tuple(pixels.shape)}; a picture needs a "
+                         "time axis (image[None]), a (c, t, h, w) tensor .permute(1, 2, 3, 0), a (t, c, h, w) one "
+                         ".permute(0, 2, 3, 1), floats in 0 ... 1 (x * 255).round() as uint8")
+    return pixels
+
+
 def png(image: Image.Image) -> bytes:
     """The smaller of true colour and 256 chosen colours; nothing in the file but pixels."""
     palette = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -5,6 +5,6 @@ Page explorers live in the page alone (HTML and JavaScript, data inside); kernel
 
 from videoformer_edu.widgets.cost_explorer import cost_explorer
 from videoformer_edu.widgets.kernel import KernelExplorer
-from videoformer_edu.widgets.page_explorer import PageExplorer, attention_explorer, maps_for_explorer
+from videoformer_edu.widgets.page_explorer import PageExplorer, ShownMap, attention_explorer, maps_for_explorer
 
-__all__ = ["KernelExplorer", "PageExplorer", "attention_explorer", "cost_explorer", "maps_for_explorer"]
+__all__ = ["KernelExplorer", "PageExplorer", "ShownMap", "attention_explorer", "cost_explorer", "maps_for_explorer"]

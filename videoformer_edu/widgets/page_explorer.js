@@ -25,23 +25,31 @@
 
   // ------------------------------------------------------------------------------------------------ the numbers
 
+  // The patches of a map, in time steps that each stand for `span` of the frames shown; patches count `(t h w)`.
+  const gridOf = ([t, h, w], frames) => ({ t, h, w, n: h * w, span: frames / t,
+    step(k) { return Math.floor(k / this.n); }, row(k) { return Math.floor((k % this.n) / w); },
+    column(k) { return k % w; } });
+
   function readMaps(config, payload) {
     const bytes = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
     const view = new DataView(bytes.buffer);
-    const l = config.t * config.h * config.w;
     let offset = 0;
     return config.maps.map((map) => {
+      const l = map.keys[0] * map.keys[1] * map.keys[2];
       const rows = map.heads * map.queries;
       const scale = offset, cls = offset + 2 * rows, values = offset + 4 * rows;
       offset = values + rows * l;
       return {
-        label: map.label, heads: map.heads, hasCls: map.queries > l,
+        label: map.label, heads: map.heads, grid: gridOf(map.grid, config.t), keys: gridOf(map.keys, config.t),
+        hasCls: map.queries > map.grid[0] * map.grid[1] * map.grid[2],
         // What query `q` (CLS is -1) looks at in `head` (-1: mean of the heads): patches (l) and CLS, in shares of 1.
         look(head, q) {
           const row = this.hasCls ? q + 1 : q;
           const heads = head < 0 ? [...Array(this.heads).keys()] : [head];
           const out = { patches: new Float64Array(l), cls: 0 };
           if (row < 0) return null;
+          const shares = heads.some((i) => view.getUint16(scale + 2 * (i * map.queries + row), true));
+          if (!shares && !this.hasCls) return null; // a patch that was hidden from the model
           for (const i of heads) {
             const at = i * map.queries + row;
             const unit = view.getUint16(scale + 2 * at, true) / 65535 / 255 / heads.length;
@@ -80,8 +88,7 @@
   function start(root) {
     root.setAttribute("data-started", "true");
     const config = JSON.parse(root.getAttribute("data-config"));
-    const { t, h, w } = config;
-    const n = h * w;
+    const t = config.t;
     const maps = readMaps(config, root.getAttribute("data-payload"));
     const state = { map: 0, head: -1, strength: config.overlay, query: config.start };
     const anyCls = maps.some((map) => map.hasCls);
@@ -89,10 +96,20 @@
     const keys = `Click a patch, or use the arrow keys${t > 1 ? " ([ and ] change the frame)" : ""}`
       + `${anyCls ? "; C lets CLS look" : ""}.`;
 
-    const place = (q) => {
-      if (q < 0) return "CLS";
-      const inFrame = `row ${Math.floor((q % n) / w) + 1}, column ${(q % w) + 1}`;
-      return t > 1 ? `frame ${Math.floor(q / n) + 1}, ${inFrame}` : inFrame;
+    // Everything counts from 0.
+    const place = (k, grid) => {
+      if (k < 0) return "CLS";
+      const inFrame = `row ${grid.row(k)}, column ${grid.column(k)}`;
+      const first = grid.step(k) * grid.span;
+      if (t === 1) return inFrame;
+      return grid.span > 1 ? `frames ${first} to ${first + grid.span - 1}, ${inFrame}` : `frame ${first}, ${inFrame}`;
+    };
+
+    // The patch of `grid` that covers the middle of patch `k` of the grid `from`.
+    const carry = (k, from, grid) => {
+      const scale = (i, parts, others) => Math.floor(((i + 0.5) * others) / parts);
+      return scale(from.step(k), from.t, grid.t) * grid.n + scale(from.row(k), from.h, grid.h) * grid.w
+        + scale(from.column(k), from.w, grid.w);
     };
 
     const mapSelect = control("select", { "aria-label": "attention map" },
@@ -119,20 +136,20 @@
       const share = element("span", { className: "vfe-share" });
       const cell = element("div", { className: "vfe-frame" },
         t > 1 ? [canvas, element("span", { className: "vfe-track" }, [share]), label] : [canvas]);
-      const queryAt = (event) => {
+      const patchAt = (event, grid) => {
         const box = canvas.getBoundingClientRect();
-        const column = Math.min(w - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * w)));
-        const row = Math.min(h - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * h)));
-        return i * n + row * w + column;
+        const within = (share, parts) => Math.min(parts - 1, Math.max(0, Math.floor(share * parts)));
+        return Math.floor(i / grid.span) * grid.n + within((event.clientY - box.top) / box.height, grid.h) * grid.w
+          + within((event.clientX - box.left) / box.width, grid.w);
       };
       // At the press, not at the click: the notebook may scroll between press and release. It also takes the focus at
       // the press, so the picture takes it back at the release.
       canvas.addEventListener("pointerdown", (event) => {
         if (event.button !== 0) return;
-        choose(queryAt(event));
+        choose(patchAt(event, maps[state.map].grid));
         document.addEventListener("pointerup", () => stage.focus({ preventScroll: true }), { once: true });
       });
-      canvas.addEventListener("pointermove", (event) => point(queryAt(event)));
+      canvas.addEventListener("pointermove", (event) => point(patchAt(event, maps[state.map].keys)));
       canvas.addEventListener("pointerleave", () => point(null));
       return { cell, canvas, label, share };
     });
@@ -140,60 +157,64 @@
     // x and y of the edges of patch (row, column), whole pixels so that neighbours meet
     const edge = (i, parts, length) => Math.round((i * length) / parts);
 
-    function outline(context, k, inset, style, thickness, dash) {
-      const row = Math.floor((k % n) / w), column = k % w;
-      const x = edge(column, w, width), y = edge(row, h, height);
+    function outline(context, grid, k, inset, style, thickness, dash) {
+      const row = grid.row(k), column = grid.column(k);
+      const x = edge(column, grid.w, width), y = edge(row, grid.h, height);
       context.setLineDash(dash || []);
       context.strokeStyle = style;
       context.lineWidth = thickness;
-      context.strokeRect(x + inset, y + inset, edge(column + 1, w, width) - x - 2 * inset,
-        edge(row + 1, h, height) - y - 2 * inset);
+      context.strokeRect(x + inset, y + inset, edge(column + 1, grid.w, width) - x - 2 * inset,
+        edge(row + 1, grid.h, height) - y - 2 * inset);
     }
 
     function draw(picture) {
-      const map = maps[state.map], q = state.query;
+      const map = maps[state.map], q = state.query, { grid, keys } = map;
       const look = map.look(state.head, q);
-      const patches = look ? look.patches : new Float64Array(t * n);
+      const patches = look ? look.patches : new Float64Array(keys.t * keys.n);
       const best = look ? patches.indexOf(Math.max(...patches)) : -1;
       const top = look ? patches[best] : 0;
-      const shares = look ? wholePercents([...Array.from({ length: t },
-        (_, i) => patches.subarray(i * n, (i + 1) * n).reduce((a, b) => a + b, 0)), look.cls]) : null;
+      const shares = look ? wholePercents([...Array.from({ length: keys.t },
+        (_, i) => patches.subarray(i * keys.n, (i + 1) * keys.n).reduce((a, b) => a + b, 0)), look.cls]) : null;
 
       frames.forEach(({ canvas, label, share }, i) => {
         const context = canvas.getContext("2d");
         context.imageSmoothingEnabled = !config.pixelated;
         context.globalAlpha = 1;
         context.drawImage(picture, i * config.frameWidth, 0, config.frameWidth, config.frameHeight, 0, 0, width, height);
-        for (let k = 0; k < n; k++) {
-          const row = Math.floor(k / w), column = k % w;
-          const x = edge(column, w, width), y = edge(row, h, height);
-          const value = top ? patches[i * n + k] / top : 0;
+        const asks = Math.floor(i / grid.span), step = Math.floor(i / keys.span); // whose time steps this frame shows
+        for (let k = 0; k < keys.n; k++) {
+          const row = keys.row(k), column = keys.column(k);
+          const x = edge(column, keys.w, width), y = edge(row, keys.h, height);
+          const value = top ? patches[step * keys.n + k] / top : 0;
           context.globalAlpha = state.strength * (config.veil + (1 - config.veil) * value);
           context.fillStyle = `rgb(${colour(config.colours, value).join(",")})`;
-          context.fillRect(x, y, edge(column + 1, w, width) - x, edge(row + 1, h, height) - y);
+          context.fillRect(x, y, edge(column + 1, keys.w, width) - x, edge(row + 1, keys.h, height) - y);
         }
         context.globalAlpha = 1;
-        if (q >= 0 && Math.floor(q / n) !== i) outline(context, q % n, 2, "rgba(255,255,255,.65)", 2, [3, 5]);
-        if (best >= 0 && Math.floor(best / n) === i) {
-          outline(context, best, 11, "#000", 6);
-          outline(context, best, 11, "#fff", 3);
+        if (q >= 0 && grid.step(q) !== asks) outline(context, grid, q, 2, "rgba(255,255,255,.65)", 2, [3, 5]);
+        if (best >= 0 && keys.step(best) === step) {
+          outline(context, keys, best, 11, "#000", 6);
+          outline(context, keys, best, 11, "#fff", 3);
         }
-        if (q >= 0 && Math.floor(q / n) === i) {
-          outline(context, q, 4, "#000", 8);
-          outline(context, q, 4, "#ff5a36", 5);
+        if (q >= 0 && grid.step(q) === asks) {
+          outline(context, grid, q, 4, "#000", 8);
+          outline(context, grid, q, 4, "#ff5a36", 5);
         }
-        label.textContent = shares ? `frame ${i + 1} · ${shares[i]} %` : `frame ${i + 1}`;
-        share.style.width = (shares ? shares[i] : 0) + "%";
+        const name = keys.span > 1 ? `t${step * keys.span} to t${(step + 1) * keys.span - 1}` : `t${i}`;
+        label.textContent = shares ? `${name} · ${shares[step]} %` : name;
+        share.style.width = (shares ? shares[step] : 0) + "%";
       });
 
       most.textContent = percent(top);
-      cls.textContent = shares && (map.hasCls || look.cls > 0) ? `CLS · ${shares[t]} %` : "CLS";
+      cls.textContent = shares && (map.hasCls || look.cls > 0) ? `CLS · ${shares[keys.t]} %` : "CLS";
       cls.setAttribute("aria-pressed", String(q < 0));
       cls.setAttribute("aria-label", "let CLS look");
-      const who = q < 0 ? "CLS" : place(q);
+      const who = place(q, grid);
+      const alike = keys.t === grid.t && keys.h === grid.h && keys.w === grid.w;
+      const whom = place(best, keys) + (alike ? best === q ? " (itself)" : "" : ` of ${keys.h} × ${keys.w}`);
       const text = look
-        ? `${who} looks most at ${place(best)}${best === q ? " (itself)" : ""}: ${percent(top)}.`
-        : `CLS takes no part in this attention (${map.label}); choose a patch.`;
+        ? `${who} looks most at ${whom}: ${percent(top)}.`
+        : `${who} takes no part in this attention (${map.label}); choose ${q < 0 ? "a" : "another"} patch.`;
       const seen = text.charAt(0).toUpperCase() + text.slice(1);
       const also = look && look.cls >= 0.005 ? ` ${percent(look.cls)} goes to CLS.` : "";
       sentence.textContent = seen + also;
@@ -204,7 +225,7 @@
 
     function point(k) {
       const look = maps[state.map].look(state.head, state.query);
-      hint.textContent = k === null || !look ? keys : `Under the pointer: ${place(k)}, ${percent(look.patches[k])}`;
+      hint.textContent = k === null || !look ? keys : `Under the pointer: ${place(k, maps[state.map].keys)}, ${percent(look.patches[k])}`;
     }
 
     let lastPatch = Math.max(0, state.query); // where to return to from CLS
@@ -221,7 +242,7 @@
     function fillHeads() {
       const heads = maps[state.map].heads;
       const names = heads > 1 ? [[-1, `mean of ${heads} heads`]] : [];
-      for (let i = 0; i < heads; i++) names.push([i, `head ${i + 1}`]);
+      for (let i = 0; i < heads; i++) names.push([i, `head ${i}`]);
       state.head = state.head < heads ? state.head : -1;
       if (heads === 1) state.head = 0;
       headSelect.replaceChildren(...names.map(([value, textContent]) => element("option", { value, textContent })));
@@ -240,17 +261,18 @@
       const step = steps[event.key];
       if (!step) return;
       event.preventDefault(); // the page stays where it is
-      const q = lastPatch;
+      const q = lastPatch, { grid } = maps[state.map];
       const clamp = (value, size) => Math.min(size - 1, Math.max(0, value));
-      const frame = clamp(Math.floor(q / n) + step[0], t);
-      const row = clamp(Math.floor((q % n) / w) + step[1], h);
-      choose(frame * n + row * w + clamp((q % w) + step[2], w));
+      choose(clamp(grid.step(q) + step[0], grid.t) * grid.n + clamp(grid.row(q) + step[1], grid.h) * grid.w
+        + clamp(grid.column(q) + step[2], grid.w));
     });
     cls.addEventListener("click", toggleCls);
     mapSelect.addEventListener("change", () => {
+      const before = maps[state.map].grid;
       state.map = Number(mapSelect.value);
+      lastPatch = carry(lastPatch, before, maps[state.map].grid);
       fillHeads();
-      choose(state.query);
+      choose(state.query < 0 ? -1 : lastPatch);
     });
     headSelect.addEventListener("change", () => {
       state.head = Number(headSelect.value);

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from videoformer_edu.figures.show import as_image
 from videoformer_edu.figures.style import SEQUENTIAL
+from videoformer_edu.tokens import Grid
 
 WIDTH = 720  # CSS pixels of a full row of frames
 GAP = 6
@@ -22,25 +23,29 @@ VEIL = 0.55  # ... and where there is none, as a part of that: the frame stays v
 QUERY = "#ff5a36"  # the outline of the patch that looks
 
 
-def still_picture(pixels: np.ndarray, attention: Tensor, query: int) -> Image.Image:
-    """The frames side by side, the mean of the heads laid over them, the patch that looks outlined."""
-    t, h, w = attention.shape[2:]
-    cls = attention.shape[1] > t * h * w
-    row = attention[:, max(0, query + int(cls))].mean(0)  # (t, h, w)
+def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) -> Image.Image:
+    """The frames side by side, the mean of the heads of `shares (head, q, t, h, w)` over them, the query outlined.
+
+    grid: the queries'. A time step of a map lies over all the frames that it stands for.
+    """
+    t = len(pixels)
+    cls = shares.shape[1] > grid.l
+    row = shares[:, max(0, query + int(cls))].mean(0)  # (t, h, w)
     if query < 0 and not cls:
         row = torch.zeros_like(row)
-    share = (row / row.max().clamp_min(1e-12)).cpu().numpy()
+    relative = (row / row.max().clamp_min(1e-12)).cpu().numpy()
     columns = columns_of(t)
     side = (WIDTH - GAP * (columns - 1)) // columns if t > 1 else 360
     height = round(side * pixels.shape[1] / pixels.shape[2])
     page = Image.new("RGB", (columns * (side + GAP) - GAP, math.ceil(t / columns) * (height + GAP) - GAP), "white")
     for i in range(t):
         frame = _resize(as_image(pixels[i]), (side, height))
-        heat = matplotlib.colormaps[SEQUENTIAL](share[i], alpha=OVERLAY * (VEIL + (1 - VEIL) * share[i]))  # (h, w, 4)
+        step = relative[i * len(relative) // t]  # (h, w)
+        heat = matplotlib.colormaps[SEQUENTIAL](step, alpha=OVERLAY * (VEIL + (1 - VEIL) * step))  # (h, w, 4)
         heat = Image.fromarray(np.rint(255 * heat).astype(np.uint8)).resize((side, height), Image.Resampling.NEAREST)
         frame.paste(heat.convert("RGB"), mask=heat.getchannel("A"))
-        if query >= 0 and query // (h * w) == i:
-            _outline(frame, (query % (h * w)) // w, query % w, h, w)
+        if query >= 0 and query // grid.n == i * grid.t // t:
+            _outline(frame, query % grid.n // grid.w, query % grid.w, grid.h, grid.w)
         page.paste(frame, ((side + GAP) * (i % columns), (height + GAP) * (i // columns)))
     return page
 

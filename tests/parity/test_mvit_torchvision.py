@@ -99,6 +99,25 @@ def test_official_key_names_load_too(version, separate, tmp_path):
         assert_same(ours(version, size, tmp_path / "MViT.pyth")(video), model(video))
 
 
+def test_pytorchvideos_key_names_load_too(tmp_path):
+    """pytorchvideo has version 1 alone. It computes 2e-4 besides: its pooling norms have eps 1e-5, not 1e-6."""
+    size = SIZES[0]
+    model, video, state = theirs(1, size), clip(size), {}
+    for key, value in official(model.state_dict(), separate=True).items():
+        if key.startswith(("pos_embed_", "cls_token")):
+            key = f"cls_positional_encoding.{key}"
+        elif not key.startswith("blocks."):
+            for old, new in (("patch_embed.proj", "patch_embed.patch_model"), ("head.projection", "head.proj"),
+                             ("norm.", "norm_embed.")):
+                key = key.replace(old, new)
+        state[key] = value
+    assert {"patch_embed.patch_model.bias", "norm_embed.weight", "head.proj.bias", "blocks.0.attn.k.bias",
+            "cls_positional_encoding.pos_embed_class"} <= state.keys()
+    torch.save({"model_state": state}, tmp_path / "MVIT_B_16x4.pyth")
+    with torch.no_grad():
+        assert_same(ours(1, size, tmp_path / "MVIT_B_16x4.pyth")(video), model(video))
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_gradients_agree(version):
     size = SIZES[2]

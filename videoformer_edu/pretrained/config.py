@@ -57,9 +57,8 @@ def _timesformer(model: TimeSformer) -> dict:
 
 
 def _vivit(model: ViViT) -> dict:
-    if model.variant != "spatio_temporal":
-        return {"model_type": "vivit"}  # the port has model 1 alone
-    return {"model_type": "vivit", "tubelet_size": model.tubelet_embed.kernel, **_encoder(model.encoder.blocks)}
+    encoder = model.spatial_encoder if model.variant == "factorised_encoder" else model.encoder
+    return {"model_type": "vivit", "tubelet_size": model.tubelet_embed.kernel, **_encoder(encoder.blocks)}
 
 
 def _videomae_encoder(model: VideoMAE | VideoMAEPretraining) -> dict:

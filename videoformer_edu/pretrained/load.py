@@ -20,7 +20,7 @@ from videoformer_edu.positions import (
 )
 from videoformer_edu.pretrained.config import disagreements
 from videoformer_edu.pretrained.files import CheckpointError, find_file, read_config, read_file
-from videoformer_edu.pretrained.names import to_our_names
+from videoformer_edu.pretrained.names import stated_by_shapes, to_our_names
 from videoformer_edu.tokens import Grid
 
 TABLES = (SpacePositions, TimePositions, JointPositions)
@@ -55,8 +55,12 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     `config.json` beside the file says that the model was another one. Position tables of another size are resized (2-D
     bicubic in space, 1-D linear in time) and reported.
     """
-    file = None if isinstance(source, dict) else find_file(source)
-    state = to_our_names(source if file is None else read_file(file), model)
+    if isinstance(source, dict):
+        published, stated = source, {}
+    else:
+        file = find_file(source)
+        published, stated = read_file(file), read_config(file)
+    state = to_our_names(published, model)
     target = model.state_dict()
     kept: tuple[str, ...] = ()
     if new_head:
@@ -69,10 +73,10 @@ def load_pretrained(model: nn.Module, source: str | Path | dict[str, Tensor], *,
     if missing or unexpected or other:
         raise CheckpointError(_explain(model, missing, unexpected, sorted(other)), missing=missing,
                               unexpected=unexpected, other_shape=sorted(other))
-    if differ := disagreements(model, {} if file is None else read_config(file)):
-        raise CheckpointError(f"the config.json beside {file.name} tells of another {type(model).__name__}; nothing "
-                              f"was loaded: {'; '.join(differ)}. Build it with the numbers there: clips of other sizes "
-                              "are taken as they come")
+    if differ := disagreements(model, stated | stated_by_shapes(published)):
+        raise CheckpointError(f"the config.json beside the weights, or their shapes, tell of another "
+                              f"{type(model).__name__}; nothing was loaded: {'; '.join(differ)}. Build it with the "
+                              "numbers there: clips of other sizes are taken as they come")
     model.load_state_dict(state)
     return LoadReport(len(target) - len(kept), resized, kept)
 

@@ -10,20 +10,14 @@ import re
 
 from torch import Tensor
 
-from videoformer_edu.pretrained.names.rename import rename
+from videoformer_edu.pretrained.names.rename import official_block, rename
 
 _ENDS = {
     r"patch_embed\.proj\.(.*)": r"tubelet_embed.proj.\1",
     r"patch_embed\.norm\.(.*)": r"tubelet_norm.\1",
     r"cls_head\.fc_cls\.(.*)": r"head.\1",
 }
-BLOCK = {
-    r"(stages\.\d+\.blocks\.\d+)\.norm1\.(.*)": r"\1.attention_norm.\2",
-    r"(stages\.\d+\.blocks\.\d+)\.attn\.(.*)": r"\1.attention.\2",
-    r"(stages\.\d+\.blocks\.\d+)\.norm2\.(.*)": r"\1.mlp_norm.\2",
-    r"(stages\.\d+\.blocks\.\d+)\.mlp\.fc1\.(.*)": r"\1.mlp.0.\2",
-    r"(stages\.\d+\.blocks\.\d+)\.mlp\.(?:fc2|3)\.(.*)": r"\1.mlp.2.\2",
-}
+BLOCK = official_block(r"(stages\.\d+\.blocks\.\d+)", r"\1")
 
 
 def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,10 +29,13 @@ SPACE_ONLY = "#009E73"
 SPACE = "#56B4E9"
 TIME = "#E69F00"
 CLS = "#CC79A7"
+QUERY = "#ff5a36"  # the outline of the patch that looks
 INK = "#24292f"
 MUTED = "#6e7781"
 FAINT = "#d8dee4"
 CYCLE = (DIVIDED, JOINT, SPACE_ONLY, CLS, TIME, SPACE, INK)
+
+MARKS = (*CYCLE, QUERY)  # colours that say something wherever a single pixel has them
 
 SEQUENTIAL = "viridis"  # amounts, zero or more: attention, similarity of positions
 DIVERGING = "PuOr"  # signed amounts around zero; centre it (vmin=-m, vmax=m)

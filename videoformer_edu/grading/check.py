@@ -1,7 +1,7 @@
 """Judge an answer: up the ladder case by case, one plain sentence at the first rung that fails, and its name if known.
 
 `judge` and `diagnose` compare plain arrays only, so they do not care in which process the answer ran. What `check`
-says in a notebook is feedback: whoever owns the process can fool it.
+says in a notebook is feedback: an answer that runs in the same process can change it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check(exercise: Exercise, answer: Functions, *, seed: int = 0) -> Report:
     given = [Given(kind="nothing", stub=True) if answer.get(case.function) in (None, ...)
              else call(answer[case.function], case.inputs) for case in cases]
     results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
-    results = [_restless(answer, *pair) for pair in zip(cases, given, results, strict=True)]
+    results = [_is_random(answer, *pair) for pair in zip(cases, given, results, strict=True)]
     if exercise.differentiable and all(result.passed for result in results):
         results += _gradients(exercise, answer, cases)
     return conclude(exercise, cases, given, expected, results)
@@ -144,8 +144,8 @@ def _report(exercise: Exercise, results: Sequence[CheckResult], outcome: str, me
     return Report(exercise.id, exercise.title, outcome, tuple(results), message, points, exercise.points, mistake)
 
 
-def _restless(answer: Functions, case: Case, given: Given, result: CheckResult) -> CheckResult:
-    """Wrong values that are not even the same twice have a cause of their own."""
+def _is_random(answer: Functions, case: Case, given: Given, result: CheckResult) -> CheckResult:
+    """The result of a wrong answer, with the cause said where two calls with the same inputs differ."""
     if result.outcome != WRONG or given.value is None:
         return result
     again = call(answer[case.function], case.inputs).value

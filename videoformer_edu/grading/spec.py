@@ -53,8 +53,7 @@ class Property:
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    """A named wrong answer: the right functions with one mistake, and the sentence that tells a learner about "
-      "it."""
+    """A named wrong answer: the right functions with one mistake, and the sentence that tells a learner about it."""
 
     name: str
     functions: Functions

@@ -13,14 +13,13 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from videoformer_edu.figures.show import as_image
-from videoformer_edu.figures.style import SEQUENTIAL
+from videoformer_edu.figures.style import QUERY, SEQUENTIAL
 from videoformer_edu.tokens import Grid
 
 WIDTH = 720  # CSS pixels of a full row of frames
 GAP = 6
 OVERLAY = 0.8  # how much of the frame a patch's colour covers where attention is largest
 VEIL = 0.55  # ... and where there is none, as a part of that: the frame stays visible
-QUERY = "#ff5a36"  # the outline of the patch that looks
 
 
 def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) -> Image.Image:

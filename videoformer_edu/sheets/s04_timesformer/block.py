@@ -5,36 +5,65 @@ from __future__ import annotations
 import numpy as np
 
 from videoformer_edu.grading.spec import Case, Exercise, Property
-from videoformer_edu.sheets.s04_timesformer import loops, material
+from videoformer_edu.sheets import inputs as make
+from videoformer_edu.sheets import oracles
 from videoformer_edu.sheets.s04_timesformer.block_bank import MUTANTS, STYLES
+from videoformer_edu.sheets.s04_timesformer.spatial import oracle_spatial_attention
 
 SEQUENCE = "(b, 1 + t*n, d)"
 
 
+def block_weights(rng: np.random.Generator, width: int, hidden: int) -> dict[str, np.ndarray]:
+    """The state dict of a `DividedSpaceTimeBlock` with an open gate."""
+    return {**make.norm(rng, "temporal_norm", width), **make.attention(rng, "temporal_attention.attention", width),
+            **make.linear(rng, "temporal_projection", width, width),
+            **make.norm(rng, "spatial_norm", width), **make.attention(rng, "spatial_attention.attention", width),
+            **make.norm(rng, "mlp_norm", width), **make.linear(rng, "mlp.0", hidden, width, 1.5),
+            **make.linear(rng, "mlp.2", width, hidden)}
+
+
 def cases(rng: np.random.Generator) -> list[Case]:
     t, n, d, heads, hidden = 3, 10, 12, 4, 17
-    weights = material.block(rng, d, hidden)
+    weights = block_weights(rng, d, hidden)
     closed = weights | {name: np.zeros_like(value) for name, value in weights.items()
                         if name.startswith("temporal_projection")}
 
     def case(name: str, sees: str, x: np.ndarray, weights: dict, t: int, share: int = 1) -> Case:
         return Case(name, "divided_block", {"x": x, "weights": weights, "t": t, "heads": heads}, sees, share, SEQUENCE,
-                    material.regions(len(x), t, (x.shape[1] - 1) // t))
+                    make.regions(len(x), t, (x.shape[1] - 1) // t))
 
     return [
         case("gate closed", "with temporal_projection at zero, frames do not see one another",
-             material.twins(rng, t, n, d, changed=1), closed, t),
+             make.twins(rng, t, n, d, changed=1), closed, t),
         case("gate open", "time, space and MLP, each with its norm and its residual",
-             material.tokens(rng, 2, 1 + t * n, d), weights, t, share=3),
+             make.tokens(rng, 2, 1 + t * n, d), weights, t, share=3),
         case("quiet tokens", "the norms' eps is the published 1e-6",
-             0.003 * material.tokens(rng, 2, 1 + t * n, d), weights, t),
+             0.003 * make.tokens(rng, 2, 1 + t * n, d), weights, t),
         case("another clip length", "nothing is fixed to three frames of ten patches",
-             material.tokens(rng, 2, 1 + 5 * 6, d), weights, 5),
+             make.tokens(rng, 2, 1 + 5 * 6, d), weights, 5),
     ]
 
 
+def oracle_divided_block(x: np.ndarray, weights: dict, t: int, heads: int) -> np.ndarray:
+    """x `(b, 1 + t*n, d)` -> the same shape: time, space, MLP, each on normed tokens and added to what was there."""
+    x = x.astype(np.float64)
+    n = (x.shape[1] - 1) // t
+    after_time = x.copy()
+    for clip in range(len(x)):
+        for place in range(n):
+            rows = [1 + frame * n + place for frame in range(t)]
+            tube = [oracles.layer_norm(x[clip, row], weights, "temporal_norm") for row in rows]
+            tube = oracles.attention(tube, weights, "temporal_attention.attention", heads)
+            for row, token in zip(rows, tube, strict=True):
+                after_time[clip, row] += oracles.linear(token, weights, "temporal_projection")
+    normed = np.array([[oracles.layer_norm(token, weights, "spatial_norm") for token in clip] for clip in after_time])
+    after_space = after_time + oracle_spatial_attention(normed, weights, t, heads)
+    return np.array([[token + oracles.mlp(oracles.layer_norm(token, weights, "mlp_norm"), weights) for token in clip]
+                     for clip in after_space])
+
+
 def oracle(case: Case) -> np.ndarray:
-    return loops.divided_block(*case.inputs.values())
+    return oracle_divided_block(*case.inputs.values())
 
 
 def time_leaks(inputs, out: np.ndarray) -> str | None:

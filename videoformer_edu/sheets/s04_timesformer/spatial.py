@@ -5,45 +5,61 @@ from __future__ import annotations
 import numpy as np
 
 from videoformer_edu.grading.spec import Case, Exercise, Property
-from videoformer_edu.sheets.s04_timesformer import loops, material
+from videoformer_edu.sheets import inputs as make
+from videoformer_edu.sheets import oracles
 from videoformer_edu.sheets.s04_timesformer.spatial_bank import MUTANTS, NAME, STYLES
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
     t, n, d, heads = 3, 10, 12, 4
-    weights = material.attention(rng, NAME, d)
-    same = np.repeat(material.tokens(rng, 5, 1, d), 7, axis=1)
-    small = material.attention(rng, NAME, 10)
+    weights = make.attention(rng, NAME, d)
+    same = np.repeat(make.tokens(rng, 5, 1, d), 7, axis=1)
+    small = make.attention(rng, NAME, 10)
     axes, sequence = "(g, l, d)", "(b, 1 + t*n, d)"
     return [
-        Case("five groups", "multi_head", {"x": material.tokens(rng, 5, 7, d), "weights": weights, "name": NAME,
+        Case("five groups", "multi_head", {"x": make.tokens(rng, 5, 7, d), "weights": weights, "name": NAME,
                                            "heads": heads},
              "each group attends within itself", axes=axes, parts=({f"group {g}": np.s_[g:g + 1] for g in range(5)},)),
         Case("equal tokens", "multi_head", {"x": same, "weights": weights, "name": NAME, "heads": heads},
              "the average of equal values is that value, whatever the scores", axes=axes),
         Case("two heads of five channels", "multi_head",
-             {"x": material.tokens(rng, 3, 9, 10), "weights": small, "name": NAME, "heads": 2},
+             {"x": make.tokens(rng, 3, 9, 10), "weights": small, "name": NAME, "heads": 2},
              "any number of heads that divides d works", axes=axes),
         Case("two clips", "spatial_attention",
-             {"x": material.tokens(rng, 2, 1 + t * n, d), "weights": weights, "t": t, "heads": heads},
+             {"x": make.tokens(rng, 2, 1 + t * n, d), "weights": weights, "t": t, "heads": heads},
              "each frame attends within itself, CLS is the mean of its copies", share=2, axes=sequence,
-             parts=material.regions(2, t, n)),
+             parts=make.regions(2, t, n)),
         Case("one frame differs", "spatial_attention",
-             {"x": material.twins(rng, t, n, d, changed=1), "weights": weights, "t": t, "heads": heads},
+             {"x": make.twins(rng, t, n, d, changed=1), "weights": weights, "t": t, "heads": heads},
              "a new frame 1 changes CLS and nothing in the other frames", share=2, axes=sequence,
-             parts=material.regions(2, t, n)),
+             parts=make.regions(2, t, n)),
         Case("a clip of one frame", "spatial_attention",
-             {"x": material.tokens(rng, 2, 1 + 7, d), "weights": weights, "t": 1, "heads": heads},
+             {"x": make.tokens(rng, 2, 1 + 7, d), "weights": weights, "t": 1, "heads": heads},
              "with one frame it is the attention of an image "
-             "model", axes=sequence, parts=material.regions(2, 1, 7)),
+             "model", axes=sequence, parts=make.regions(2, 1, 7)),
     ]
+
+
+def oracle_spatial_attention(x: np.ndarray, weights: dict, t: int, heads: int) -> np.ndarray:
+    """x `(b, 1 + t*n, d)` -> its update: frame by frame with a copy of CLS, the copies' updates averaged."""
+    out = np.zeros(x.shape)
+    n = (x.shape[1] - 1) // t
+    for clip in range(len(x)):
+        for frame in range(t):
+            first = 1 + frame * n
+            group = [x[clip, 0], *(x[clip, first + place] for place in range(n))]
+            group = oracles.attention([token.astype(np.float64) for token in group], weights, NAME, heads)
+            out[clip, 0] += group[0] / t
+            for place in range(n):
+                out[clip, first + place] = group[1 + place]
+    return out
 
 
 def oracle(case: Case) -> np.ndarray:
     x, weights = case.inputs["x"], case.inputs["weights"]
     if case.function == "spatial_attention":
-        return loops.spatial_attention(x, weights, case.inputs["t"], case.inputs["heads"])
-    return np.array([loops.attention(list(group.astype(np.float64)), weights, case.inputs["name"],
+        return oracle_spatial_attention(x, weights, case.inputs["t"], case.inputs["heads"])
+    return np.array([oracles.attention(list(group.astype(np.float64)), weights, case.inputs["name"],
                                      case.inputs["heads"]) for group in x])
 
 
@@ -51,8 +67,8 @@ def not_an_average(inputs, out: np.ndarray) -> str | None:
     """Equal tokens have equal values; weights that sum to one leave them as they are."""
     weights, name, d = inputs["weights"], inputs["name"], inputs["x"].shape[-1]
     token = inputs["x"][0, 0].astype(np.float64)
-    value = loops.linear(token, weights, f"{name}.qkv")[2 * d:]
-    if np.abs(out[0] - loops.linear(value, weights, f"{name}.proj")).max() < 1e-4:
+    value = oracles.linear(token, weights, f"{name}.qkv")[2 * d:]
+    if np.abs(out[0] - oracles.linear(value, weights, f"{name}.proj")).max() < 1e-4:
         return None
     return ("all tokens of a group are equal here, so attention, an average of their values, must give that same "
             "value (through the output projection). Yours does not: do the weights of each query sum to one over "

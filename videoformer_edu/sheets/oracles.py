@@ -1,4 +1,7 @@
-"""The oracle's own arithmetic: attention, norm and MLP one token at a time, in float64. Slow on purpose."""
+"""What the oracles of all sheets are made of: a linear map, norm, MLP and attention, token by token in float64.
+
+Plain loops, slow on purpose, and no line shared with the modules that they judge.
+"""
 
 from __future__ import annotations
 
@@ -47,37 +50,3 @@ def attention(tokens: list[np.ndarray], weights: dict, name: str, heads: int) ->
                 mixed[head * e:(head + 1) * e] += share * value[2 * d + head * e:2 * d + (head + 1) * e]
         out.append(linear(mixed, weights, f"{name}.proj"))
     return out
-
-
-def spatial_attention(x: np.ndarray, weights: dict, t: int, heads: int) -> np.ndarray:
-    """x `(b, 1 + t*n, d)` -> its update: frame by frame with a copy of CLS, the copies' updates averaged."""
-    out = np.zeros(x.shape)
-    n = (x.shape[1] - 1) // t
-    for clip in range(len(x)):
-        for frame in range(t):
-            first = 1 + frame * n
-            group = [x[clip, 0], *(x[clip, first + place] for place in range(n))]
-            group = attention([token.astype(np.float64) for token in group], weights, "spatial_attention.attention",
-                              heads)
-            out[clip, 0] += group[0] / t
-            for place in range(n):
-                out[clip, first + place] = group[1 + place]
-    return out
-
-
-def divided_block(x: np.ndarray, weights: dict, t: int, heads: int) -> np.ndarray:
-    """x `(b, 1 + t*n, d)` -> the same shape: time, space, MLP, each on normed tokens, each added to what was "
-      "there."""
-    x = x.astype(np.float64)
-    n = (x.shape[1] - 1) // t
-    after_time = x.copy()
-    for clip in range(len(x)):
-        for place in range(n):
-            rows = [1 + frame * n + place for frame in range(t)]
-            tube = [layer_norm(x[clip, row], weights, "temporal_norm") for row in rows]
-            for row, token in zip(rows, attention(tube, weights, "temporal_attention.attention", heads), strict=True):
-                after_time[clip, row] += linear(token, weights, "temporal_projection")
-    normed = np.array([[layer_norm(token, weights, "spatial_norm") for token in clip] for clip in after_time])
-    after_space = after_time + spatial_attention(normed, weights, t, heads)
-    return np.array([[token + mlp(layer_norm(token, weights, "mlp_norm"), weights) for token in clip]
-                     for clip in after_space])

@@ -1,4 +1,4 @@
-"""What the cases of this sheet are made of: tokens and weights of sizes that are all different from one another."""
+"""What the cases of all sheets are made of: random tokens and weights, as the package names them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,6 @@ def norm(rng: np.random.Generator, name: str, width: int) -> dict[str, np.ndarra
     """Scale and shift far enough from 1 and 0, and from the other norms', to be missed."""
     return {f"{name}.weight": (1 + 0.4 * rng.standard_normal(width)).astype(np.float32),
             f"{name}.bias": (0.4 * rng.standard_normal(width)).astype(np.float32)}
-
-
-def block(rng: np.random.Generator, width: int, hidden: int) -> dict[str, np.ndarray]:
-    """The state dict of a `DividedSpaceTimeBlock` with an open gate."""
-    return {**norm(rng, "temporal_norm", width), **attention(rng, "temporal_attention.attention", width),
-            **linear(rng, "temporal_projection", width, width),
-            **norm(rng, "spatial_norm", width), **attention(rng, "spatial_attention.attention", width),
-            **norm(rng, "mlp_norm", width), **linear(rng, "mlp.0", hidden, width, 1.5),
-            **linear(rng, "mlp.2", width, hidden)}
 
 
 def twins(rng: np.random.Generator, t: int, n: int, width: int, changed: int) -> np.ndarray:

@@ -7,10 +7,10 @@
     "factorised_dot_product"    4  in each attention: half of the heads in time, half in space      mean
 
 As the published code (JAX) has them: pre-norm, LayerNorm eps 1e-6, GELU in its tanh form, pixels from -1 to 1. Models 3
-and 4 have no CLS, because one token outside the grid has neither a frame nor a tube to attend to. Weights of Hugging
-Face's port, which has model 1 alone, load through `pretrained` and give the same logits. Its
-`interpolate_pos_encoding=True` takes the rows of all steps for one square image and fails on any other clip than the
-configured one; here tables are resized bicubic in space and linear in time, each axis by itself.
+and 4 have no CLS, because one token outside the grid has neither a frame nor a tube to attend to. Weights of the
+published code, and of Hugging Face's port, which has model 1 alone, load through `pretrained` and give the same logits.
+The port's `interpolate_pos_encoding=True` takes the rows of all steps for one square image and fails on any other clip
+than the configured one; here tables are resized bicubic in space and linear in time, each axis by itself.
 """
 
 from __future__ import annotations

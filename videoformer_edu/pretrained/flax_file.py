@@ -6,6 +6,7 @@ again MessagePack: shape, name of the dtype, bytes. Reading takes no library and
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def load_flax(path: Path) -> dict[str, Tensor]:
     Of a training state only `params` (or `optimizer/target`, its older place) is handed on. Raises ValueError if the
     file is cut short or holds something else.
     """
-    data = memoryview(bytearray(path.read_bytes()))  # writable: tensors share this memory
+    with path.open("rb") as file:  # only what is copied into a model is ever read: the optimiser's state is not
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     tree, end = _value(data, 0)
     if end != len(data) or not isinstance(tree, dict):
         raise ValueError("it holds more than one MessagePack map, or none")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
@@ -34,7 +35,8 @@ def check_first(right=True):
 def test_progress_outlives_the_kernel(path, monkeypatch):
     check_first()
     monkeypatch.setattr(file, "session", {})
-    assert progress("04").points == 0
+    for again in (progress("04"), progress()):
+        assert again.points == 15 and again.note.startswith("Nothing was checked in this session yet")
     table = progress("04", saved=True)
     assert table.rows[0][:4] == ("04.1", "Frames to tubes and back", "right", 1)
     assert (table.points, table.out_of, table.percent) == (15, 100, 15)
@@ -47,6 +49,49 @@ def test_the_best_is_kept_and_every_try_counted(path):
     check_first(right=False)
     entry = json.loads(path.read_text())["exercises"]["04.1"]
     assert (entry["outcome"], entry["points"], entry["tried"], entry["last"]) == ("right", 15, 2, "wrong")
+
+
+def test_a_session_that_has_begun_shows_itself(path, monkeypatch):
+    check_first()
+    monkeypatch.setattr(file, "session", {})
+    check_first(right=False)
+    assert progress("04").points < 15 == progress("04", saved=True).points
+
+
+RECORD = """
+import sys
+from videoformer_edu.grading import progress
+from videoformer_edu.grading.report import RIGHT, Report
+print("ready", flush=True)
+sys.stdin.readline()
+for i in range(40):
+    progress.record(Report(f"{sys.argv[1]}.{i}", "", RIGHT, (), "", 1, 1))
+"""
+
+
+@pytest.mark.slow
+def test_two_kernels_at_once_lose_nothing(path):
+    kernels = [subprocess.Popen([sys.executable, "-c", RECORD, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True) for name in ("a", "b")]
+    for kernel in kernels:
+        assert kernel.stdout.readline() == "ready\n"
+    for kernel in kernels:
+        kernel.stdin.write("go\n")
+        kernel.stdin.flush()
+    for kernel in kernels:
+        kernel.communicate(timeout=60)
+    kept = json.loads(path.read_text())["exercises"]
+    assert set(kept) == {f"{name}.{i}" for name in "ab" for i in range(40)}
+    assert [one.name for one in path.parent.iterdir()] == ["progress.json"]
+
+
+def test_a_lock_left_behind_is_taken_over(path, monkeypatch):
+    monkeypatch.setattr(file, "PATIENCE", 0.05)
+    path.parent.mkdir()
+    path.with_suffix(".lock").touch()
+    check_first()
+    assert progress("04", saved=True).points == 15
+    assert not path.with_suffix(".lock").exists()
 
 
 def test_an_untouched_stub_is_no_try(path):

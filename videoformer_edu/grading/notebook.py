@@ -160,17 +160,22 @@ class Progress:
 def progress_of(sheets: Iterable[SheetSpec], *, saved: bool = False, only_checked: bool = False) -> Progress:
     """Exercises right and tried. Without `saved`: this session. With it: the best of all sessions, from the file.
 
+    A session that has checked nothing of these sheets yet, as after a restart, shows the file as well.
     `only_checked` leaves out the sheets of which nothing was checked.
     """
     path = progress.place()
-    entries = progress.session
-    if saved:
-        entries = (progress.load(path) if path is not None else None) or {}
+    kept = (progress.load(path) if path is not None else None) or {}
+    sheets = list(sheets)
+    ids = {exercise.id for sheet in sheets for exercise in sheet.exercises}
+    fresh = not saved and not ids & progress.session.keys() and bool(ids & kept.keys())
+    entries = kept if saved or fresh else progress.session
     rows = tuple(_row(exercise, entries.get(exercise.id)) for sheet in sheets
                  if not only_checked or any(exercise.id in entries for exercise in sheet.exercises)
                  for exercise in sheet.exercises)
     if saved:
         note = "The best of all sessions." if path is not None else "Nothing is kept between sessions here."
+    elif fresh:
+        note = "Nothing was checked in this session yet: this is the best of all sessions."
     else:
         note = "This session. All sessions: progress(saved=True)."
     return Progress(rows, note)

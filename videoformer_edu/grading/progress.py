@@ -12,12 +12,16 @@ import math
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from videoformer_edu.grading.report import OUTCOMES, Report
 
 VARIABLE = "VIDEOFORMER_EDU_PROGRESS"
 VERSION = 1
+PATIENCE = 2.0  # seconds; a check holds the file for a few milliseconds
 
 session: dict[str, dict] = {}  # exercise id -> entry, this kernel only
 
@@ -60,10 +64,39 @@ def record(report: Report) -> None:
     """Remember a check, in the session and, where there is a place, in the file."""
     session[report.exercise] = _merge(session.get(report.exercise), report)
     path = place()
-    entries = None if path is None else load(path)
-    if entries is not None:
-        entries[report.exercise] = _merge(entries.get(report.exercise), report)
-        save(path, entries)
+    if path is None:
+        return
+    with _alone(path):
+        entries = load(path)
+        if entries is not None:
+            entries[report.exercise] = _merge(entries.get(report.exercise), report)
+            save(path, entries)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One kernel at a time between reading the file and writing it, held by a second file that exists meanwhile.
+
+    A lock that stays for `PATIENCE` seconds was left behind by a kernel that died: it is taken over. Where no lock
+    can be made, there is nothing to write to either, or the file system has to do without.
+    """
+    lock, until = path.with_suffix(".lock"), time.monotonic() + PATIENCE
+    held = False
+    while not held and time.monotonic() < until:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.open("x").close()
+            held = True
+        except FileExistsError:
+            time.sleep(0.01)
+        except OSError:
+            break
+    try:
+        yield
+    finally:
+        if held or time.monotonic() >= until:
+            with suppress(OSError):
+                lock.unlink()
 
 
 def read_entry(entry: object) -> tuple[str, float, int]:

@@ -42,7 +42,7 @@ def test_one_word_for_one_idea(words, instead):
 def test_no_two_files_of_a_room_apart_share_a_name():
     """A file's name is its idea. Two rooms may look at the same idea; what else is called alike confuses."""
     shared = {"__init__", "__main__",
-              "patterns", "tokens", "cost", "attention",  # an idea, and the pictures of it
+              "patterns", "tokens", "cost",  # an idea, and the pictures of it
               "sparse",  # the arrangement, and the model made of it
               "clips",  # generated, real, and the pictures of them
               *(path.stem for path in (ROOT / "videoformer_edu" / "models").glob("*.py"))}  # a model and its names

@@ -387,7 +387,7 @@ assert 45 < score(two_unordered) < 55
 # "space-only" attention will run into it.
 
 # %%
-from videoformer_edu.figures.scores import confusion_matrices
+from videoformer_edu.figures.confusion import confusion_matrices
 from videoformer_edu.training.evaluate import confusion
 
 answers = {"one frame": one_frame, "two, unordered": two_unordered, "two, in order": two_in_order}

@@ -369,7 +369,7 @@ print("the misread tube lights up in frames", misread(tube).nonzero()[:, 0].uniq
 # > joint attention, in which every patch sees every patch of every frame: can it do worse than divided?
 
 # %%
-from videoformer_edu.figures.scores import confusion_matrices
+from videoformer_edu.figures.confusion import confusion_matrices
 from videoformer_edu.pretrained.small import load_small, small_results
 from videoformer_edu.training.evaluate import confusion
 

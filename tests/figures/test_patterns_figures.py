@@ -5,9 +5,9 @@ import torch
 from matplotlib.patches import Rectangle
 
 from videoformer_edu.attention import Full, Spatial, Temporal
+from videoformer_edu.figures.confusion import confusion_matrices
 from videoformer_edu.figures.cost import cost_curves
 from videoformer_edu.figures.patterns import grids_in_frames, pattern_matrices
-from videoformer_edu.figures.scores import confusion_matrices
 from videoformer_edu.figures.source import source_of
 from videoformer_edu.layers import MLP
 from videoformer_edu.tokens import Grid

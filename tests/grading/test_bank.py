@@ -41,7 +41,7 @@ def test_every_right_style_is_accepted(exercise, seed):
 @pytest.mark.parametrize("exercise", EXERCISES, ids=name)
 def test_every_case_rejects_some_mistake(exercise, seed):
     matrix = bank.kill_matrix(exercise, seed)
-    print(bank.table(exercise, seed))
+    print(bank.kill_table(exercise, seed))
     idle = [case.name for case, hit in zip(prepare(exercise, seed)[0], matrix.any(axis=0), strict=True) if not hit]
     missed = [mutant.name for mutant, hit in zip(exercise.mutants, matrix.any(axis=1), strict=True) if not hit]
     assert (idle, missed) == ([], [])

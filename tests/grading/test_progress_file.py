@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from videoformer_edu.grading import progress as file
+from videoformer_edu.grading import progress_file as file
 from videoformer_edu.sheets import progress, sheet
 
 RIGHT = sheet("04").exercise(1).spec.styles[0].functions
@@ -60,12 +60,12 @@ def test_a_session_that_has_begun_shows_itself(path, monkeypatch):
 
 RECORD = """
 import sys
-from videoformer_edu.grading import progress
+from videoformer_edu.grading import progress_file
 from videoformer_edu.grading.report import RIGHT, Report
 print("ready", flush=True)
 sys.stdin.readline()
 for i in range(40):
-    progress.record(Report(f"{sys.argv[1]}.{i}", "", RIGHT, (), "", 1, 1))
+    progress_file.record(Report(f"{sys.argv[1]}.{i}", "", RIGHT, (), "", 1, 1))
 """
 
 

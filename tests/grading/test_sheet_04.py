@@ -9,7 +9,7 @@ import pytest
 from tools.notebooks.answers import answer_lines
 from tools.notebooks.source import Job, compose
 from videoformer_edu.grading import notebook
-from videoformer_edu.grading import progress as file
+from videoformer_edu.grading import progress_file as file
 from videoformer_edu.sheets import load, sheet
 
 ROOT = Path(__file__).parents[2]

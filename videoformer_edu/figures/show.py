@@ -119,7 +119,7 @@ def png(image: Image.Image) -> bytes:
     for colour, place in marks:
         numbers[place] = len(colours) // 3
         colours += colour
-    palette = Image.fromarray(numbers, mode="P")
+    palette = Image.fromarray(numbers)
     palette.putpalette(colours)
     return min((_encode(image), _encode(palette)), key=len)
 

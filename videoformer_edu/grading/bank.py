@@ -16,7 +16,7 @@ def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
                       for case, expected in pairs] for mutant in exercise.mutants])
 
 
-def table(exercise: Exercise, seed: int = 0) -> str:
+def kill_table(exercise: Exercise, seed: int = 0) -> str:
     """The kill matrix as text: a row a mutant, a column a case, `x` where the case rejects the mutant."""
     matrix, (cases, _) = kill_matrix(exercise, seed), prepare(exercise, seed)
     width = max(len(mutant.name) for mutant in exercise.mutants)

@@ -83,7 +83,7 @@ def call(function: Callable, inputs: Mapping[str, object]) -> Given:
     except BaseException as error:  # an object that raises when looked at
         given = Given(kind="other", seen=f"an object of type {type(returned).__name__} that cannot be read "
                                          f"({type(error).__name__})")
-    changed = tuple(name for name, value in inputs.items() if not same(arguments[name], value))
+    changed = tuple(name for name, value in inputs.items() if not unchanged(arguments[name], value))
     stub = given.kind == "nothing" and (returned is ... or is_stub(function))
     return Given(given.value, given.kind, given.dtype, given.seen, changed=changed, stub=stub)
 
@@ -118,12 +118,12 @@ def number(part):
     return part.item() if hasattr(part, "item") else part
 
 
-def same(argument: object, value: object) -> bool:
+def unchanged(argument: object, value: object) -> bool:
     """Is the argument still what the case holds, after the answer had it in its hands?"""
     if isinstance(value, np.ndarray):
         return tuple(argument.shape) == value.shape and bool((argument.detach().numpy() == value).all())
     if isinstance(value, Mapping):
-        return set(argument) == set(value) and all(same(argument[key], value[key]) for key in value)
+        return set(argument) == set(value) and all(unchanged(argument[key], value[key]) for key in value)
     return True
 
 

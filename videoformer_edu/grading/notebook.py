@@ -1,5 +1,4 @@
-"""The face of a sheet in a notebook: `ex.check(...)`, `ex.hint()`, `ex.solution()`, the table of points.
-"""
+"""A sheet as a notebook holds it: `ex.check(...)`, `ex.hint()`, `ex.solution()`, the table of points."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videoformer_edu.grading import progress
+from videoformer_edu.grading import progress_file
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, table
 from videoformer_edu.grading.spec import Exercise, SheetSpec
@@ -30,8 +29,8 @@ class Note:
         return f"<p>{html.escape(self.text, quote=False)}</p>{code}"
 
 
-class ExerciseFace:
-    """One exercise as the learner holds it."""
+class NotebookExercise:
+    """One exercise of a sheet: check an answer, ask for a hint or for the worked answer."""
 
     def __init__(self, spec: Exercise, sheet: SheetSpec):
         self.spec, self._sheet, self._hints = spec, sheet, 0
@@ -44,12 +43,12 @@ class ExerciseFace:
                             f"check({', '.join(names)}); got {len(answer)} arguments")
         report = check(self.spec, dict(zip(names, answer, strict=False)), seed=seed)
         report = self._mention_prerequisites(report)
-        progress.record(report)
+        progress_file.record(report)
         return report
 
     def _mention_prerequisites(self, report: Report) -> Report:
         """An answer that stands on earlier ones may fail because of them: say so."""
-        shaky = [id for id in self.spec.needs if progress.session.get(id, {}).get("last") != RIGHT]
+        shaky = [id for id in self.spec.needs if progress_file.session.get(id, {}).get("last") != RIGHT]
         if report.outcome not in (CRASHED, WRONG) or report.mistake or not shaky:
             return report
         words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
@@ -59,7 +58,7 @@ class ExerciseFace:
     @property
     def solved(self) -> bool:
         """Was the last check of this session right? What comes after an exercise in a sheet asks this."""
-        return progress.session.get(self.spec.id, {}).get("last") == RIGHT
+        return progress_file.session.get(self.spec.id, {}).get("last") == RIGHT
 
     def hint(self) -> Note:
         """The next of the three hints; after the third it begins again."""
@@ -85,16 +84,16 @@ class Sheet:
 
     def __init__(self, spec: SheetSpec):
         self.spec = spec
-        self._faces = {exercise.id: ExerciseFace(exercise, spec) for exercise in spec.exercises}
+        self._exercises = {exercise.id: NotebookExercise(exercise, spec) for exercise in spec.exercises}
 
-    def exercise(self, number: int | str) -> ExerciseFace:
-        return self._faces[self.spec.exercise(number).id]
+    def exercise(self, number: int | str) -> NotebookExercise:
+        return self._exercises[self.spec.exercise(number).id]
 
-    def __iter__(self) -> Iterator[ExerciseFace]:
-        return iter(self._faces.values())
+    def __iter__(self) -> Iterator[NotebookExercise]:
+        return iter(self._exercises.values())
 
     def __len__(self) -> int:
-        return len(self._faces)
+        return len(self._exercises)
 
     def __repr__(self) -> str:
         return f"Sheet {self.spec.number} {self.spec.title}: {len(self)} exercises"
@@ -163,12 +162,12 @@ def progress_of(sheets: Iterable[SheetSpec], *, saved: bool = False, only_checke
     A session that has checked nothing of these sheets yet, as after a restart, shows the file as well.
     `only_checked` leaves out the sheets of which nothing was checked.
     """
-    path = progress.place()
-    kept = (progress.load(path) if path is not None else None) or {}
+    path = progress_file.place()
+    kept = (progress_file.load(path) if path is not None else None) or {}
     sheets = list(sheets)
     ids = {exercise.id for sheet in sheets for exercise in sheet.exercises}
-    fresh = not saved and not ids & progress.session.keys() and bool(ids & kept.keys())
-    entries = kept if saved or fresh else progress.session
+    fresh = not saved and not ids & progress_file.session.keys() and bool(ids & kept.keys())
+    entries = kept if saved or fresh else progress_file.session
     rows = tuple(_row(exercise, entries.get(exercise.id)) for sheet in sheets
                  if not only_checked or any(exercise.id in entries for exercise in sheet.exercises)
                  for exercise in sheet.exercises)
@@ -182,5 +181,5 @@ def progress_of(sheets: Iterable[SheetSpec], *, saved: bool = False, only_checke
 
 
 def _row(exercise: Exercise, entry: object) -> tuple[str, str, str, int, float, int]:
-    outcome, points, tries = progress.read_entry(entry)
+    outcome, points, tries = progress_file.read_entry(entry)
     return exercise.id, exercise.title, outcome, tries, min(points, exercise.points), exercise.points

@@ -15,16 +15,16 @@ def your_turn(answer: object, expected: object, hint: str) -> None:
     """
     if answer is None or answer is ...:
         print("Your turn: fill the gap above and run this cell again.")
-    elif _same(answer, expected):
+    elif _equal(answer, expected):
         print("Right.")
     else:
         print(f"Not yet: yours is {_short(answer)}. {hint}")
 
 
-def _same(answer: object, expected: object) -> bool:
+def _equal(answer: object, expected: object) -> bool:
     if isinstance(expected, tuple):
         return (isinstance(answer, tuple | list) and len(answer) == len(expected)
-                and all(map(_same, answer, expected)))
+                and all(map(_equal, answer, expected)))
     if isinstance(expected, Real | torch.Tensor) and isinstance(answer, Real | torch.Tensor):
         answer, expected = (torch.as_tensor(value).double() for value in (answer, expected))
         return answer.shape == expected.shape and bool(torch.allclose(answer, expected, rtol=1e-4, atol=1e-6))

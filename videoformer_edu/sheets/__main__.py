@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from videoformer_edu.grading.bank import table
+from videoformer_edu.grading.bank import kill_table
 from videoformer_edu.sheets import folders, load
 
 
 def main(numbers: list[str]) -> int:
     """Print the kill matrix of every exercise of these sheets."""
     for number in numbers or folders():
-        print("\n\n".join(table(exercise) for exercise in load(number).exercises))
+        print("\n\n".join(kill_table(exercise) for exercise in load(number).exercises))
     return 0
 
 

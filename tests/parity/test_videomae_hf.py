@@ -8,7 +8,7 @@ from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVide
 
 from videoformer_edu.models import VideoMAE, VideoMAEPretraining, tube_mask, videomae_base
 from videoformer_edu.pretrained import CheckpointError, load_pretrained
-from videoformer_edu.pretrained.files import read_state
+from videoformer_edu.pretrained.weight_files import read_state
 from videoformer_edu.tokens import Grid
 
 SIZES = [dict(frames=6, image_size=20, tubelet_size=2, patch_size=4, width=24, depth=3, heads=4),

@@ -12,7 +12,7 @@ import torch
 from videoformer_edu.models import ViViT
 from videoformer_edu.models.vivit import VARIANTS
 from videoformer_edu.pretrained import CheckpointError, load_pretrained
-from videoformer_edu.pretrained.files import read_state
+from videoformer_edu.pretrained.weight_files import read_state
 
 FOLDER = Path(__file__).parent / "flax_vivit"
 SIZE = dict(frames=4, image_size=12, tubelet_size=2, patch_size=4, width=12, depth=2, temporal_depth=2, heads=2,

@@ -6,7 +6,7 @@ from transformers import VivitConfig, VivitForVideoClassification
 
 from videoformer_edu.models import ViViT, vivit_base
 from videoformer_edu.pretrained import CheckpointError, load_pretrained
-from videoformer_edu.pretrained.files import read_state
+from videoformer_edu.pretrained.weight_files import read_state
 
 SIZES = [dict(frames=6, image_size=20, tubelet_size=2, patch_size=4, width=24, depth=3, heads=4),
          dict(frames=4, image_size=32, tubelet_size=4, patch_size=16, width=36, depth=2, heads=6),

@@ -10,7 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from videoformer_edu.pretrained import CheckpointError
-from videoformer_edu.pretrained.files import WRAPPERS, find_file, read_config, read_state
+from videoformer_edu.pretrained.weight_files import WRAPPERS, find_file, read_config, read_state
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([1.5, -2.0])}
 

@@ -140,7 +140,7 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path, capsys, change, message
     (["--keep-head"], "--keep-head needs --pretrained"),
     (["--every", "0"], "--every is 0; expected at least 1"),
     (["--workers", "-1"], "--workers is -1; expected at least 0"),
-    (["--pretrained", "nothing.safetensors"], "nothing.safetensors is neither a file nor a folder"),
+    (["--pretrained", "nothing.safetensors"], "there is no nothing.safetensors in "),
     (["--size", "33"], "patch_size 8 must divide image_size 33; try --size 32"),
     (["--least-area", "0"], "--least-area is 0; expected a share above 0"),
     (["--flip", "0.5", "--skip-broken"], "--flip, --skip-broken: for real videos; motion is generated"),

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from videoformer_edu.pretrained.build import build
-from videoformer_edu.pretrained.files import CheckpointError
 from videoformer_edu.pretrained.inflate import InflationReport, image_to_video
 from videoformer_edu.pretrained.load import LoadReport, load_pretrained
+from videoformer_edu.pretrained.weight_files import CheckpointError
 
 
 def reference_checkpoint(name: str = "timesformer") -> Path:

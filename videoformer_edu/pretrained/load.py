@@ -19,8 +19,8 @@ from videoformer_edu.positions import (
     resize_time,
 )
 from videoformer_edu.pretrained.config import disagreements
-from videoformer_edu.pretrained.files import CheckpointError, find_file, read_config, read_file
 from videoformer_edu.pretrained.names import stated_by_shapes, to_our_names
+from videoformer_edu.pretrained.weight_files import CheckpointError, find_file, read_config, read_file
 from videoformer_edu.tokens import Grid
 
 TABLES = (SpacePositions, TimePositions, JointPositions)

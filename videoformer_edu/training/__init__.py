@@ -10,7 +10,7 @@
 * `step`: `Run`, all that changes during one: `run.step(batch)`, `run.done`, `run.state_dict()`
 * `loop`: `fit`, step after step, with checkpoints and evaluations on the way
 * `evaluate`: scores, top-k, confusion matrix, several views of a clip
-* `history`, `progress`: the numbers of a run as a table, a bar, a live curve
+* `history`, `watching`: the numbers of a run as a table, a bar, a live curve
 * `faults`: what can go wrong, said in words with what to try
 * `checkpoint`, `resume`: a run that is killed at any moment goes on, to the same bits
 * `distributed`: the same run in many processes

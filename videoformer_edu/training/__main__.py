@@ -15,7 +15,6 @@ from videoformer_edu.training.command import check_options, in_options, parser
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.plan import choose_threads, make_model, make_plan
-from videoformer_edu.training.progress import watched
 from videoformer_edu.training.results import (
     clips_at_once,
     evaluate_together,
@@ -26,6 +25,7 @@ from videoformer_edu.training.results import (
 from videoformer_edu.training.resume import Checkpoints
 from videoformer_edu.training.step import Run
 from videoformer_edu.training.stopping import Terminated, Termination
+from videoformer_edu.training.watching import watched
 
 LINES = 20  # about so many lines on the way, where there is no bar
 # What is said in one line, without the way that led there: each of these messages says what to do.

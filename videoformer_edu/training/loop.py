@@ -13,10 +13,10 @@ from videoformer_edu.models.blocks import keep_activations
 from videoformer_edu.training import faults
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.history import History
-from videoformer_edu.training.progress import step_bar
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.resume import Checkpoints
 from videoformer_edu.training.step import Batch, Loss, Run
+from videoformer_edu.training.watching import step_bar
 
 Source = Callable[[int], Iterable[Batch]] | Iterable[Batch]
 

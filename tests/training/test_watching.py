@@ -12,12 +12,12 @@ import torch
 from nbclient import NotebookClient
 from torch import nn
 
-from videoformer_edu.training import progress
+from videoformer_edu.training import watching
 from videoformer_edu.training.distributed import World
 from videoformer_edu.training.history import History
 from videoformer_edu.training.loop import fit
-from videoformer_edu.training.progress import AUTOMATIC, FRONT_ENDS, live, step_bar, watched
 from videoformer_edu.training.recipe import Recipe
+from videoformer_edu.training.watching import AUTOMATIC, FRONT_ENDS, live, step_bar, watched
 
 BATCH = torch.ones(2, 3), torch.tensor([0, 1])
 
@@ -68,7 +68,7 @@ def test_nobody_watches_what_a_machine_runs(name):
 
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_a_kernel_is_watched_where_a_front_end_has_it_open(monkeypatch, name):
-    monkeypatch.setattr(progress, "in_kernel", lambda: True)
+    monkeypatch.setattr(watching, "in_kernel", lambda: True)
     with somebody(), pytest.MonkeyPatch.context() as patch:
         assert not watched()  # as nbval, nbconvert and the build of the lessons run it
         patch.setenv(name, "somewhere")
@@ -126,9 +126,9 @@ def page(monkeypatch):
 
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(IPython.display, "display", display)
-    monkeypatch.setattr(progress, "in_kernel", lambda: True)
-    monkeypatch.setattr(progress, "watched", lambda: True)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(watching, "in_kernel", lambda: True)
+    monkeypatch.setattr(watching, "watched", lambda: True)
+    monkeypatch.setattr(watching.time, "monotonic", lambda: clock.now)
     return SimpleNamespace(shown=shown, clock=clock)
 
 
@@ -158,7 +158,7 @@ def test_slow_drawing_is_done_less_often(page):
 
 
 def test_an_unwatched_notebook_gets_one_picture_that_never_changes(page, monkeypatch):
-    monkeypatch.setattr(progress, "watched", lambda: False)
+    monkeypatch.setattr(watching, "watched", lambda: False)
     after_step = live(draw)
     for done in range(1, 5):
         after_step(run_at(done))
@@ -168,7 +168,7 @@ def test_an_unwatched_notebook_gets_one_picture_that_never_changes(page, monkeyp
 def test_outside_of_notebooks_and_in_other_processes_there_is_no_curve(page, monkeypatch):
     after_step = live(draw)
     after_step(run_at(4, rank=1))
-    monkeypatch.setattr(progress, "in_kernel", lambda: False)
+    monkeypatch.setattr(watching, "in_kernel", lambda: False)
     after_step(run_at(4))
     assert page.shown == []
 
@@ -178,7 +178,7 @@ import os
 import torch
 from videoformer_edu.figures.loss import loss_curve_html
 from videoformer_edu.training.loop import fit
-from videoformer_edu.training.progress import AUTOMATIC, live
+from videoformer_edu.training.watching import AUTOMATIC, live
 from videoformer_edu.training.recipe import Recipe
 
 def train():

@@ -93,6 +93,24 @@ class Unreadable:
         raise RuntimeError("hands off")
 
 
+class Leaving(Exception):
+    def __str__(self):
+        raise SystemExit("goodbye")
+
+
+class Odd:
+    """Raises or lies wherever it is looked at."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("no attribute for you")
+
+    def __eq__(self, other):
+        raise RuntimeError("like nothing else")
+
+    def __call__(self):
+        return None
+
+
 class AlwaysEqual(np.ndarray):
     def __eq__(self, other):
         return np.ones(self.shape, bool)
@@ -121,7 +139,12 @@ def endless(x, t):
     (lambda x, t: "tubes", "wrong", "an object of type str"),
     (lambda x, t: tubes(x, t).numpy(), "wrong", "it should be a torch tensor"),
     (lambda x, t: tubes(x, t).numpy().view(AlwaysEqual), "wrong", "it should be a torch tensor"),
-    (lambda x, t: np.array([object()]), "wrong", "an object of type ndarray"),
+    (lambda x, t: np.array([object()]), "wrong", "a NumPy array of shape (1,) that holds objects"),
+    (lambda x, t: np.array(["tubes"]), "wrong", "a NumPy array of shape (1,) that holds <U5"),
+    (lambda x, t: tubes(x, t).bfloat16(), "wrong", "should be float32 like the input, yours is bfloat16"),
+    (lambda x, t: torch.zeros(1, 1, 1).expand(10**4, 10**5, 4), "wrong", "yours has (10000, 100000, 4)"),  # 16 GB
+    (throws(Leaving()), "crashed", "an exception that cannot be printed"),
+    (lambda x, t: Odd(), "wrong", "an object of type Odd"),
     (lambda x, t: tubes(x, t).double(), "wrong", "should be float32 like the input, yours is float64"),
     (lambda x, t: tubes(x, t).bool(), "wrong", "yours is bool"),
     (lambda x, t: tubes(x, t).to(torch.complex64), "wrong", "yours is complex64"),
@@ -148,6 +171,11 @@ def test_a_plain_sentence_for_every_odd_answer(answer, outcome, words):
     assert outcome in report._repr_html_()
 
 
+def test_an_answer_that_cannot_be_looked_at_crashes_by_itself():
+    report = there(Odd())
+    assert report.outcome == "crashed" and "Odd.__call__() takes 1 positional argument" in report.message
+
+
 def test_the_learner_can_interrupt():
     with pytest.raises(KeyboardInterrupt):
         there(throws(KeyboardInterrupt()))
@@ -159,6 +187,8 @@ def test_the_learner_can_interrupt():
     (lambda t, n: ((t * n) ** 2, float("nan")), "look for a division by zero."),
     (lambda t, n: ((t * n) ** 2, t * n * (t + n) + 1), "must be a multiple of t·n = 30; 391 is not"),
     (lambda t, n: ((t * n) ** 2, "390"), "yours returned a tuple of 2"),
+    (lambda t, n: ((t * n) ** 2, 10**30), "yours returned numbers of more than 64 bits"),
+    (lambda t, n: np.array([object(), None]), "a NumPy array of shape (2,) that holds objects"),
     (lambda t, n: ((t * n) ** 2, 2 * t * n * (t + n)), "you gave (900, 780), expected (900, 390)"),
 ])
 def test_counts_are_told_apart(answer, words):
@@ -228,3 +258,54 @@ def test_the_answer_meets_fresh_tensors_every_time():
     assert len({id(x) for x in seen}) == len(seen)
     assert all(isinstance(x, torch.Tensor) and x.dtype == torch.float32 for x in seen)
     assert sys.getrecursionlimit() >= 1000
+
+
+def test_an_argument_that_is_spoilt_is_told():
+    def spoils(x, weights, name, heads):
+        out = SPATIAL.styles[0].functions["multi_head"](x, weights, name, heads)
+        weights[f"{name}.proj.bias"] = None
+        return out
+
+    report = check(SPATIAL, {**SPATIAL.styles[0].functions, "multi_head": spoils})
+    assert report.outcome == "wrong" and "wrote into its argument `weights`" in report.message
+
+
+SETTINGS = {  # how a learner may have left the process, and how one sees it
+    "gradients": (lambda: torch.set_grad_enabled(False), lambda: torch.set_grad_enabled(True), torch.is_grad_enabled),
+    "device": (lambda: torch.set_default_device("meta"), lambda: torch.set_default_device(None),
+               torch.get_default_device),
+    "dtype": (lambda: torch.set_default_dtype(torch.float64), lambda: torch.set_default_dtype(torch.float32),
+              torch.get_default_dtype),
+    "precision": (lambda: torch.set_float32_matmul_precision("medium"),
+                  lambda: torch.set_float32_matmul_precision("highest"), torch.get_float32_matmul_precision),
+    "autocast": (lambda: torch.set_autocast_enabled("cpu", True), lambda: torch.set_autocast_enabled("cpu", False),
+                 lambda: torch.is_autocast_enabled("cpu")),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_a_learner_has_set_neither_disturbs_a_check_nor_is_lost(name):
+    change, back, state = SETTINGS[name]
+    change()
+    try:
+        before = state()
+        assert check(BLOCK, BLOCK.styles[1].functions).outcome == "right"
+        assert state() == before
+    finally:
+        back()
+
+
+def test_a_learners_random_numbers_and_an_answers_settings_stay_where_they_were():
+    def meddles(x, t):
+        torch.manual_seed(3)
+        np.random.seed(3)
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.set_grad_enabled(False)
+        return tubes(x, t)
+
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), torch.get_num_threads()
+    there(meddles)
+    assert torch.equal(torch.get_rng_state(), before[0]) and np.random.get_state()[1].tolist() == before[1]
+    assert torch.get_num_threads() == before[2] and torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()

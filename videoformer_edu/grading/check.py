@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from videoformer_edu.grading.edge import Given, call, gradient_reaches
+from videoformer_edu.grading.edge import Given, call, gradient_reaches, own_chance
 from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, WRONG, CheckResult, Report
 from videoformer_edu.grading.spec import Case, Exercise, Functions, Mutant
 from videoformer_edu.grading.words import (
@@ -36,13 +36,19 @@ def check(exercise: Exercise, answer: Functions, *, seed: int = 0) -> Report:
     if odd:
         return _report(exercise, (), CRASHED, odd)
     cases, expected = prepare(exercise, seed)
-    given = [Given(kind="nothing", stub=True) if answer.get(case.function) in (None, ...)
-             else call(answer[case.function], case.inputs) for case in cases]
-    results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
-    results = [_is_random(answer, *pair) for pair in zip(cases, given, results, strict=True)]
-    if exercise.differentiable and all(result.passed for result in results):
-        results += _gradients(exercise, answer, cases)
-    return conclude(exercise, cases, given, expected, results)
+    with own_chance(seed):
+        given = [_ask(answer.get(case.function), case, right) for case, right in zip(cases, expected, strict=True)]
+        results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
+        results = [_is_random(answer, *pair) for pair in zip(cases, given, results, strict=True)]
+        if exercise.differentiable and all(result.passed for result in results):
+            results += _gradients(exercise, answer, cases)
+        return conclude(exercise, cases, given, expected, results)
+
+
+def _ask(function: object, case: Case, expected: np.ndarray) -> Given:
+    if function is None or function is ...:
+        return Given(kind="nothing", stub=True)
+    return call(function, case.inputs, expected.shape)
 
 
 @lru_cache(maxsize=64)
@@ -146,9 +152,9 @@ def _report(exercise: Exercise, results: Sequence[CheckResult], outcome: str, me
 
 def _is_random(answer: Functions, case: Case, given: Given, result: CheckResult) -> CheckResult:
     """The result of a wrong answer, with the cause said where two calls with the same inputs differ."""
-    if result.outcome != WRONG or given.value is None:
+    if result.outcome != WRONG or given.value is None or result.rung == "shape":
         return result
-    again = call(answer[case.function], case.inputs).value
+    again = call(answer[case.function], case.inputs, given.value.shape).value
     if again is None or again.shape != given.value.shape or np.array_equal(again, given.value, equal_nan=True):
         return result
     return replace(result, rung="the same twice", sentence=(

@@ -9,16 +9,26 @@ from __future__ import annotations
 import dis
 import inspect
 import linecache
+import random
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 import numpy as np
 import torch
 
 NO_ANSWER = (type(None), type(...))
+LARGE = 10**6  # numbers; a result of another shape than the right one is copied only up to there
+SETTINGS = (  # of the process, which a learner may have changed: how each is read and set, and what a check needs
+    (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, None),  # None: as it is
+    (torch.get_num_threads, torch.set_num_threads, None),
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,48 @@ def to_torch(value):
     return value
 
 
-def call(function: Callable, inputs: Mapping[str, object]) -> Given:
-    """Call the answer with the case's inputs. Exceptions become a `Crash`, except the learner's own interrupt."""
+@contextmanager
+def plain_settings() -> Iterator[None]:
+    """On the CPU, in float32, with gradients and without autocast; afterwards everything as it was before."""
+    before = [read() for read, _, _ in SETTINGS]
+    for _, write, wanted in SETTINGS:
+        if wanted is not None:
+            write(wanted)
+    try:
+        with (torch.device("cpu"), torch.inference_mode(False), torch.enable_grad(),
+              torch.autocast("cpu", enabled=False)):
+            yield
+    finally:
+        for (read, write, _), value in zip(SETTINGS, before, strict=True):
+            if read() != value:
+                write(value)
+
+
+@contextmanager
+def own_chance(seed: int) -> Iterator[None]:
+    """Random numbers from `seed`; afterwards the learner's own go on where they were."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    try:
+        with np.errstate(all="ignore"):  # what overflows in a wrong answer is seen in its numbers
+            yield
+    finally:
+        for write, value in zip((random.setstate, np.random.set_state, torch.set_rng_state), before, strict=True):
+            write(value)
+
+
+def call(function: Callable, inputs: Mapping[str, object], shape: tuple[int, ...] | None = None) -> Given:
+    """Call the answer with the case's inputs. Exceptions become a `Crash`, except the learner's own interrupt.
+
+    shape: of a right result. Of a large result of another shape nothing but the shape is read.
+    """
+    with plain_settings():
+        return _call(function, inputs, shape)
+
+
+def _call(function: Callable, inputs: Mapping[str, object], shape: tuple[int, ...] | None) -> Given:
     arguments = {name: to_torch(value) for name, value in inputs.items()}
     refused = wrong_signature(function, inputs)
     if refused:
@@ -77,7 +127,7 @@ def call(function: Callable, inputs: Mapping[str, object]) -> Given:
     except BaseException as error:  # noqa: B902 - sys.exit and the like are answers that crash, not our end
         return Given(crash=crash_of(error))
     try:
-        given = read(returned)
+        given = read(returned, shape)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # an object that raises when looked at
@@ -88,21 +138,33 @@ def call(function: Callable, inputs: Mapping[str, object]) -> Given:
     return Given(given.value, given.kind, given.dtype, given.seen, changed=changed, stub=stub)
 
 
-def read(returned: object) -> Given:
+def read(returned: object, shape: tuple[int, ...] | None = None) -> Given:
     """The returned object as a plain array of its own, and what it was."""
     if isinstance(returned, NO_ANSWER):
         return Given(kind="nothing", seen=repr(returned))
     if isinstance(returned, torch.Tensor):
-        value = torch.Tensor.detach(returned).cpu().resolve_conj().resolve_neg().numpy().copy()
-        return Given(value, "tensor", str(returned.dtype).removeprefix("torch."),
-                     f"a tensor of shape {tuple(value.shape)}")
-    if isinstance(returned, np.ndarray | np.generic) and returned.dtype != object:
-        value = np.array(returned, subok=False)
-        return Given(value, "array", str(value.dtype), f"a NumPy array of shape {value.shape}")
+        plain = torch.Tensor.detach(returned)
+        found = tuple(plain.shape)
+        if shape not in (None, found) and plain.numel() > LARGE:
+            value = np.broadcast_to(np.float32(0), found)
+        else:
+            plain = plain.cpu().resolve_conj().resolve_neg()
+            value = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy().copy()
+        return Given(value, "tensor", str(plain.dtype).removeprefix("torch."), f"a tensor of shape {found}")
+    if isinstance(returned, np.ndarray | np.generic):
+        found, dtype = tuple(np.shape(returned)), np.asarray(returned).dtype
+        seen = f"a NumPy array of shape {found}"
+        if dtype.kind not in "biufc":
+            return Given(kind="other", seen=f"{seen} that holds {'objects' if dtype.kind == 'O' else dtype}")
+        large = shape not in (None, found) and np.size(returned) > LARGE
+        value = np.broadcast_to(dtype.type(0), found) if large else np.array(returned, subok=False)
+        return Given(value, "array", str(dtype), seen)
     if isinstance(returned, int | float) or (isinstance(returned, list | tuple) and returned
                                              and all(is_number(part) for part in returned)):
         value = np.array([number(part) for part in returned] if isinstance(returned, list | tuple)
                          else number(returned))
+        if value.dtype.kind not in "biuf":
+            return Given(kind="other", seen="numbers of more than 64 bits")
         return Given(value, "numbers", str(value.dtype), repr(returned)[:80])
     if isinstance(returned, list | tuple):
         return Given(kind="other", seen=f"a {type(returned).__name__} of {len(returned)}")
@@ -120,15 +182,23 @@ def number(part):
 
 def unchanged(argument: object, value: object) -> bool:
     """Is the argument still what the case holds, after the answer had it in its hands?"""
-    if isinstance(value, np.ndarray):
-        return tuple(argument.shape) == value.shape and bool((argument.detach().numpy() == value).all())
-    if isinstance(value, Mapping):
-        return set(argument) == set(value) and all(unchanged(argument[key], value[key]) for key in value)
+    try:
+        if isinstance(value, np.ndarray):
+            return tuple(argument.shape) == value.shape and bool((argument.detach().numpy() == value).all())
+        if isinstance(value, Mapping):
+            return set(argument) == set(value) and all(unchanged(argument[key], value[key]) for key in value)
+    except Exception:  # the answer put something into it that is no such array
+        return False
     return True
 
 
 def gradient_reaches(function: Callable, inputs: Mapping[str, object]) -> str | None:
     """None, or why no gradient gets from the output back to the first argument."""
+    with plain_settings():
+        return _gradient_reaches(function, inputs)
+
+
+def _gradient_reaches(function: Callable, inputs: Mapping[str, object]) -> str | None:
     arguments = {name: to_torch(value) for name, value in inputs.items()}
     first = next(iter(arguments))
     x = arguments[first].requires_grad_()
@@ -153,20 +223,24 @@ def gradient_reaches(function: Callable, inputs: Mapping[str, object]) -> str | 
 def wrong_signature(function: Callable, inputs: Mapping[str, object]) -> str | None:
     """A sentence, if the function cannot take the arguments of the stub."""
     try:
-        inspect.signature(function).bind(*inputs)
-    except TypeError:
-        name = getattr(function, "__name__", "your function")
-        return (f"{name} was called with the arguments of the stub, ({', '.join(inputs)}), but it is written as "
-                f"{name}{inspect.signature(function)}; put the arguments back in that order")
-    except ValueError:  # no signature to look at: the call itself will tell
+        signature = inspect.signature(function)
+    except Exception:  # no signature to look at: the call itself will tell
         return None
+    try:
+        signature.bind(*inputs)
+    except TypeError:
+        name = function.__name__ if inspect.isfunction(function) else "your function"
+        return (f"{name} was called with the arguments of the stub, ({', '.join(inputs)}), but it is written as "
+                f"{name}{signature}; put the arguments back in that order")
     return None
 
 
 def is_stub(function: Callable) -> bool:
     """Does the body consist of nothing but a docstring, `...`, `pass` or `raise NotImplementedError`?"""
-    code = getattr(function, "__code__", None)
-    if code is None:
+    code = None
+    with suppress(Exception):
+        code = function.__code__
+    if not isinstance(code, CodeType):
         return False
     reads = {i.opname for i in dis.get_instructions(code)
              if i.opname.startswith(("LOAD_FAST", "STORE", "CALL", "BINARY", "LOAD_DEREF", "LOAD_ATTR"))}
@@ -176,8 +250,10 @@ def is_stub(function: Callable) -> bool:
 def words_of(error: BaseException) -> str:
     """The exception's words in one line, even when it cannot be printed."""
     try:
-        return " ".join(str(error).split())[:300]
-    except Exception:
+        return " ".join(str(error).split())[:300].encode("utf-8", "replace").decode()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return "(an exception that cannot be printed)"
 
 

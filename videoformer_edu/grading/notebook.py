@@ -44,6 +44,7 @@ class NotebookExercise:
         report = check(self.spec, dict(zip(names, answer, strict=False)), seed=seed)
         report = self._mention_prerequisites(report)
         progress_file.record(report)
+        report.show()
         return report
 
     def _mention_prerequisites(self, report: Report) -> Report:

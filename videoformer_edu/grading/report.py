@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 from dataclasses import dataclass
 
 NOT_ATTEMPTED, CRASHED, WRONG, RIGHT = OUTCOMES = ("not attempted", "crashed", "wrong", "right")
@@ -31,6 +32,9 @@ class CheckResult:
         return f"stops at: {self.rung}" if self.outcome in (CRASHED, WRONG) else self.sentence
 
 
+_shown: list = [None, None]  # the report shown last, and the number of its cell
+
+
 @dataclass(frozen=True)
 class Report:
     """The result of one check. `message` is what the learner reads first; `mistake` names a known wrong answer."""
@@ -53,6 +57,16 @@ class Report:
         if self.checks and self.outcome != NOT_ATTEMPTED:
             lines += ["", *(f"  {SIGNS[c.outcome]} {c.outcome:<14}{c.case}: {c.short}" for c in self.checks)]
         return "\n".join(lines)
+
+    def show(self) -> None:
+        """Display the report below the cell of a notebook, once a cell; without a notebook nothing happens."""
+        shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+        if not shell or (_shown[0] is self and _shown[1] == shell.execution_count):
+            return
+        _shown[:] = self, shell.execution_count
+        sys.modules["IPython"].display.display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)
+
+    _ipython_display_ = show  # as the value of a cell's last line, too, where `check` has shown it already
 
     def _repr_html_(self) -> str:
         """The same words; the outcome is always written out, colour only repeats it."""

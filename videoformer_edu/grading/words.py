@@ -15,9 +15,9 @@ def misuse_words(exercise: Exercise, answer: Functions) -> str | None:
     names = ", ".join(exercise.functions)
     for name in exercise.functions:
         part = answer.get(name)
-        if part is None or part is ... or (callable(part) and not isinstance(part, type)):
+        if part is None or part is ... or (callable(part) and not issubclass(type(part), type)):
             continue
-        what = f"a {type(part).__name__}" if not isinstance(part, type) else f"the class {part.__name__}"
+        what = f"a {type(part).__name__}" if not issubclass(type(part), type) else f"the class {part.__name__}"
         return (f"check takes the functions themselves, check({names}) without calling them; for {name} it got "
                 f"{what}. If you wrote a module, wrap it: a function {exercise.signature(name)} that builds and "
                 "calls it.")

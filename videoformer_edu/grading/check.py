@@ -12,8 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from videoformer_edu.grading.edge import Given, call, gradient_reaches, own_chance
+from videoformer_edu.grading.edge import Given, call, gradient_reaches
 from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, WRONG, CheckResult, Report
+from videoformer_edu.grading.settings import own_random_numbers
 from videoformer_edu.grading.spec import Case, Exercise, Functions, Mutant
 from videoformer_edu.grading.words import (
     changed_words,
@@ -36,7 +37,7 @@ def check(exercise: Exercise, answer: Functions, *, seed: int = 0) -> Report:
     if odd:
         return _report(exercise, (), CRASHED, odd)
     cases, expected = prepare(exercise, seed)
-    with own_chance(seed):
+    with own_random_numbers(seed):
         given = [_ask(answer.get(case.function), case, right) for case, right in zip(cases, expected, strict=True)]
         results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
         results = [_is_random(answer, *pair) for pair in zip(cases, given, results, strict=True)]

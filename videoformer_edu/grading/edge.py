@@ -9,11 +9,10 @@ from __future__ import annotations
 import dis
 import inspect
 import linecache
-import random
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -21,14 +20,10 @@ from types import CodeType
 import numpy as np
 import torch
 
+from videoformer_edu.grading.settings import plain_settings
+
 NO_ANSWER = (type(None), type(...))
 LARGE = 10**6  # numbers; a result of another shape than the right one is copied only up to there
-SETTINGS = (  # of the process, which a learner may have changed: how each is read and set, and what a check needs
-    (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
-    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, None),  # None: as it is
-    (torch.get_num_threads, torch.set_num_threads, None),
-)
 
 
 @dataclass(frozen=True)
@@ -70,48 +65,12 @@ def to_torch(value):
     return value
 
 
-@contextmanager
-def plain_settings() -> Iterator[None]:
-    """On the CPU, in float32, with gradients and without autocast; afterwards everything as it was before."""
-    before = [read() for read, _, _ in SETTINGS]
-    for _, write, wanted in SETTINGS:
-        if wanted is not None:
-            write(wanted)
-    try:
-        with (torch.device("cpu"), torch.inference_mode(False), torch.enable_grad(),
-              torch.autocast("cpu", enabled=False)):
-            yield
-    finally:
-        for (read, write, _), value in zip(SETTINGS, before, strict=True):
-            if read() != value:
-                write(value)
-
-
-@contextmanager
-def own_chance(seed: int) -> Iterator[None]:
-    """Random numbers from `seed`; afterwards the learner's own go on where they were."""
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
-    try:
-        with np.errstate(all="ignore"):  # what overflows in a wrong answer is seen in its numbers
-            yield
-    finally:
-        for write, value in zip((random.setstate, np.random.set_state, torch.set_rng_state), before, strict=True):
-            write(value)
-
-
+@plain_settings()
 def call(function: Callable, inputs: Mapping[str, object], shape: tuple[int, ...] | None = None) -> Given:
     """Call the answer with the case's inputs. Exceptions become a `Crash`, except the learner's own interrupt.
 
     shape: of a right result. Of a large result of another shape nothing but the shape is read.
     """
-    with plain_settings():
-        return _call(function, inputs, shape)
-
-
-def _call(function: Callable, inputs: Mapping[str, object], shape: tuple[int, ...] | None) -> Given:
     arguments = {name: to_torch(value) for name, value in inputs.items()}
     refused = wrong_signature(function, inputs)
     if refused:
@@ -192,13 +151,9 @@ def unchanged(argument: object, value: object) -> bool:
     return True
 
 
+@plain_settings()
 def gradient_reaches(function: Callable, inputs: Mapping[str, object]) -> str | None:
     """None, or why no gradient gets from the output back to the first argument."""
-    with plain_settings():
-        return _gradient_reaches(function, inputs)
-
-
-def _gradient_reaches(function: Callable, inputs: Mapping[str, object]) -> str | None:
     arguments = {name: to_torch(value) for name, value in inputs.items()}
     first = next(iter(arguments))
     x = arguments[first].requires_grad_()

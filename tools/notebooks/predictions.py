@@ -13,8 +13,8 @@ from nbformat.v4 import new_output
 
 PREDICT = re.compile(r"^> \*\*Predict\.\*\*", re.M)
 FOLDED = {"collapsed": True, "jupyter": {"outputs_hidden": True}}
-# Of a kind that notebook validation does not compare and JupyterLab does not quote.
-EMPTY = {"text/latex": ""}
+# A transparent pixel: of a kind that notebook validation does not compare and JupyterLab does not quote.
+EMPTY = {"image/png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNgYAAAAAMAASsJTYQAAAAASUVORK5CYII="}
 
 
 def answering(cells: list[NotebookNode]) -> list[NotebookNode]:

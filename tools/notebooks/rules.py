@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import nbformat
 from nbformat import NotebookNode
 
-from tools.notebooks.predictions import FOLDED, answering, is_covered
+from tools.notebooks.predictions import EMPTY, FOLDED, answering, is_covered
 from tools.notebooks.source import tags
 
 CODE_LINES = 20
@@ -101,7 +101,7 @@ def pictures(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{_name(cell)}: a picture from another host"
     for cell, output in _outputs(notebook):
         data = output.get("data", {})
-        bare = sorted(kind for kind in data if kind.startswith("image/"))
+        bare = [] if data == EMPTY else sorted(kind for kind in data if kind.startswith("image/"))
         if bare:
             yield f"{_name(cell)}: a bare {bare[0]} has no alt text; show it through videoformer_edu.figures.show"
         yield from (f"{_name(cell)}: {problem}" for problem in _markup_problems(data.get("text/html", "")))

@@ -1,6 +1,7 @@
 """Where weights are looked for, and what is read of them: tensors, from any place, and no code."""
 
 import argparse
+import pickle
 import time
 
 import huggingface_hub
@@ -60,10 +61,26 @@ def test_code_in_a_checkpoint_is_never_run_nor_recommended(where, tmp_path):
     assert caught.value.__suppress_context__  # nor does the traceback show torch's advice
 
 
-@pytest.mark.parametrize("content", [[torch.zeros(1)], {"model": {}}, {"epoch": 3}], ids=str)
-def test_no_state_dict_inside(content, tmp_path):
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_bare_pickle_is_refused_and_not_called_cut_short(protocol, tmp_path):
+    """torch knows no opcode of protocols 4 and 5, and so cannot name what such a file would call."""
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    (tmp_path / "trap.pth").write_bytes(pickle.dumps(Trap(), protocol=protocol))
+    with pytest.raises(CheckpointError, match="trap.pth was not opened: besides tensors it holds") as caught:
+        read_state(tmp_path / "trap.pth")
+    assert not (tmp_path / "sprung").exists()
+    assert "weights_only" not in str(caught.value) and "truncated" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content, kind", [([torch.zeros(1)], "a list"), ({"model": {}}, "an empty dict"),
+                                           ({"epoch": 3}, "a dict")], ids=str)
+def test_no_state_dict_inside(content, kind, tmp_path):
     torch.save(content, tmp_path / "a.pth")
-    with pytest.raises(CheckpointError, match="holds no state dict"):
+    with pytest.raises(CheckpointError, match=f"holds no state dict .* but {kind}"):
         read_state(tmp_path / "a.pth")
 
 

@@ -81,9 +81,11 @@ def read_file(path: Path) -> dict[str, Tensor]:
             with torch.serialization.safe_globals([argparse.Namespace]):
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken file can fail anywhere in the readers
-        if isinstance(error, pickle.UnpicklingError) and (found := re.search(r"GLOBAL ([\w.]+)", str(error))):
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if isinstance(error, pickle.UnpicklingError) and (found or _is_pickle(path)):  # refused, not cut short
+            what = found[1] if found else "other things"
             raise CheckpointError(
-                f"{path.name} was not opened: besides tensors it holds {found[1]}, and what is no tensor can run code "
+                f"{path.name} was not opened: besides tensors it holds {what}, and what is no tensor can run code "
                 "as it is read; ask where you got it for the weights alone, best as .safetensors") from None
         why = "" if "weights_only" in str(error) else f": {error}"  # never pass on torch's advice to switch that off
         raise CheckpointError(f"{path.name} is not a readable checkpoint ({type(error).__name__}{why}); it may be "
@@ -92,8 +94,15 @@ def read_file(path: Path) -> dict[str, Tensor]:
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path.name} holds no state dict (names -> tensors) but a {type(state).__name__}")
+        kind = "an empty dict" if state == {} else f"a {type(state).__name__}"
+        raise CheckpointError(f"{path.name} holds no state dict (names -> tensors) but {kind}")
     return state
+
+
+def _is_pickle(path: Path) -> bool:
+    """Does the file begin as pickle.dump writes it, or as torch.save does, whose archives are zip files?"""
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 
 def _the_one_in(folder: Path) -> Path:

@@ -35,6 +35,7 @@ from ipykernel.ipkernel import IPythonKernel
 IPythonKernel.language_info["version"] = "3"
 """,
 }
+PIP = "pip>=23.2"  # the 23.0 of Debian 12 tries versions without end
 GB_CPU, GB_CUDA = 2, 6  # measured: the environment of `make test` on Linux, by the build of PyTorch
 SIZE = """\
 Installing the course and its {extra} tools into .venv. This takes some minutes the first time, and about {cpu} GB of
@@ -128,8 +129,8 @@ class Environment:
         extra = before if before in _from(extra) else extra
         with contextlib.suppress(FileNotFoundError):
             self.stamp.unlink()  # what is killed half-way has no stamp
-        pip = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", "constraints.txt",
-               "-e", ".[{}]".format(extra)]
+        quiet = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        pip = quiet + ["-c", "constraints.txt", "-e", ".[{}]".format(extra)]
         # Where all packages are there and only a file has changed, no network is needed.
         here = not fresh and self.run(*(pip + ["--no-index", "--no-build-isolation"]), stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
@@ -138,7 +139,7 @@ class Environment:
             free = shutil.disk_usage(str(self.root)).free / 1e9
             if free < GB_CUDA:
                 print("Only {:.1f} GB of the disk are free.".format(free), flush=True)
-            if not self.run(*pip):
+            if not (self.run(*(quiet + [PIP])) and self.run(*pip)):
                 raise Missing("pip could not install everything; what it said stands above. With a network and room "
                               "on the disk, run make again: it goes on from here.")
         for name, text in SETTINGS.items():

@@ -57,11 +57,15 @@ def course(tmp_path):
 
 
 def calls(environment: Environment) -> list[str]:
-    """What was asked since the last time, without the look for pip."""
+    """What was asked since the last time, without the look for pip; a new enough pip is always asked for first."""
     path = environment.root / "calls"
     lines = path.read_text().splitlines() if path.exists() else []
     path.write_text("")
-    return [line for line in lines if line != "-c import pip"]
+    lines = [line for line in lines if line != "-c import pip"]
+    for number, line in enumerate(lines):
+        if "constraints" in line and "--no-index" not in line:
+            assert lines[number - 1] == f"-m pip install -q --disable-pip-version-check {install.PIP}"
+    return [line for line in lines if not line.endswith(install.PIP)]
 
 
 def with_network(extra: str) -> str:

@@ -542,7 +542,7 @@ assert torch.equal(answers[shown], gallery.digit[shown])
 # patch of the photograph far from the digit, then one on a stroke. Do all heads agree?
 
 # %%
-from videoformer_edu.widgets.page_explorer import attention_explorer
+from videoformer_edu.widgets import attention_explorer
 
 attention_explorer(
     on_page[13:14], list(maps_of_gallery.values())[::-1], b=13,  # the last block first

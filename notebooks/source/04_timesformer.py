@@ -491,17 +491,20 @@ assert hits > 0.7
 # and it spreads over the clip. Arrow keys move the patch.
 
 # %%
-from videoformer_edu.widgets.page_explorer import attention_explorer, maps_for_explorer
+from videoformer_edu.widgets import Task, attention_explorer, maps_for_explorer
 
 along_time = maps["blocks.0.temporal_attention"].dense()[0].mean(0)  # (l, l)
 in_space = maps["blocks.0.spatial_attention"].dense()[0].mean(0)  # (1 + l, 1 + l)
 both = in_space[:, 1:] @ along_time  # (1 + l, l): from CLS and every patch to every patch
 both = both.unflatten(1, (8, 4, 4))[None]  # (head=1, 1 + l, t, h, w)
+digit = torch.zeros(8, 16, dtype=torch.bool).scatter(1, moving[index], True).unflatten(1, (4, 4))  # (t, h, w)
 attention_explorer(
-    frames, {"block 0 · time, then space": both, **maps_for_explorer(maps)},
-    title="Divided attention on a moving digit", start=(3, 2, 2),
-    alt="The eight frames of the clip, each overlaid with how much of its patches reaches one patch "
-        "of frame 3 through block 0, along time and then across space.")
+    frames, {**maps_for_explorer(maps), "block 0 · time, then space": both},
+    title="Where does a patch look, and who looks at it?", start=(3, 2, 2),
+    task=Task("Find a patch that looks most at the digit in another frame.", digit, other_frame=True,
+              says="Along time a patch meets the digit only if the digit passes through its tube."),
+    alt="The eight frames of the clip. One patch of frame 3 is marked, and only the patch at the same place in each "
+        "frame is lit: along time it looks nowhere else.")
 
 # %% [markdown]
 # **Read maps with care.** In block 0, head 0 gives more than half of its temporal attention to two of the eight

@@ -87,12 +87,20 @@ class Explorer:
         self.latencies.add(self.kind, self.where, times)
         assert median(times) <= SLOWEST[self.kind], f"{self.where}: {times} ms from key to picture"
 
+    def frame(self, number: int) -> Locator:
+        return self.root.locator(".vfe-stage canvas").nth(number)
+
     def click(self, frame: int, x: float, y: float) -> None:
         """Click into a frame of a page explorer, x and y in shares of its width and height."""
-        canvas = self.root.locator("canvas").nth(frame)
-        canvas.scroll_into_view_if_needed()
-        box = canvas.bounding_box()
-        canvas.click(position={"x": x * box["width"], "y": y * box["height"]})  # waits until the page stands still
+        self.frame(frame).scroll_into_view_if_needed()
+        box = self.frame(frame).bounding_box()
+        self.frame(frame).click(position={"x": x * box["width"], "y": y * box["height"]})  # waits until it stands still
+
+    def point(self, frame: int, x: float, y: float) -> None:
+        """Hold the mouse over a place of a frame, without a press."""
+        self.frame(frame).scroll_into_view_if_needed()
+        box = self.frame(frame).bounding_box()
+        self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
     def changed(self, before: str) -> bool:
         for _ in range(PATIENCE // 50):
@@ -105,7 +113,8 @@ class Explorer:
         """Every control, with its accessible name or its words."""
         found = self.root.locator("select, input, button, [role=application], .noUi-handle")
         names = found.evaluate_all("""all => all.map(node => node.getAttribute('aria-label')
-            || node.closest('.widget-inline-hbox, label')?.textContent.trim() || '')""")
+            || (node.closest('label')?.querySelector('span') ?? node.closest('.widget-inline-hbox') ?? node)
+                .textContent.trim())""")
         return [(name, found.nth(i)) for i, name in enumerate(names) if found.nth(i).is_visible()]
 
     def move(self, control: Locator) -> bool:
@@ -115,6 +124,10 @@ class Explorer:
             return self.press(control, "Enter")
         if kind == "checkbox":
             return self.press(control, "Space")
+        if kind == "radio":  # an arrow key moves from the chosen one to the next
+            chosen, single = control.evaluate(
+                "node => [node.checked, node.closest('fieldset').querySelectorAll('input:enabled').length === 1]")
+            return single or self.press(control, "ArrowRight" if chosen else "Space")
         if kind == "select-one":
             last = control.evaluate("node => node.selectedIndex === node.options.length - 1")
             if control.evaluate("node => node.options.length") == 1:

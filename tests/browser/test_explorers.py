@@ -27,9 +27,9 @@ coarse = torch.zeros(1, 32, 2, 1, 2)
 coarse[0, 21, 1, 0, 0] = 1  # frame 2, row 1, column 1 looks at step 1, row 0, column 0
 attention_explorer(np.zeros((4, 16, 32, 3), np.uint8),
                    {"pooled": ShownMap(pooled, Grid(2, 2, 2)), "coarse": ShownMap(coarse, Grid(4, 2, 4))},
-                   title="Grids", alt="Three frames", start=(1, 0, 1))
+                   title="Grids?", alt="Three frames", start=(1, 0, 1))
 """
-SHOW = 'attention_explorer(frames, maps, title="{title}", alt="Three frames", start=(1, 0, 2))'
+SHOW = 'attention_explorer(frames, maps, title="{title}?", alt="Three frames", start=(1, 0, 2))'
 COST = "from videoformer_edu.widgets import cost_explorer\ncost_explorer()"
 
 
@@ -76,9 +76,9 @@ def test_page_explorer(find, album):
     stage, sentence = root.locator(".vfe-stage"), root.locator(".vfe-sentence")
     asked = lambda: int(root.get_attribute("data-query"))  # noqa: E731
 
-    assert root.locator(".vfe-still").is_hidden() and root.locator("canvas").count() == 3
+    assert root.locator(".vfe-still").is_hidden() and stage.locator("canvas").count() == 3
     assert asked() == (1 * 2 + 0) * 4 + 2
-    assert sentence.text_content().startswith("Frame 1, row 0, column 2 looks most at ")
+    assert sentence.text_content().startswith("The patch in frame 1, row 0, column 2 looks most at ")
     assert explorer.press(stage, "ArrowRight", "ArrowDown", "PageUp", "]", "[")
     assert asked() == (0 * 2 + 1) * 4 + 3
     for key in ("ArrowRight", "ArrowDown", "PageUp"):  # the end of the row, of the column, of the clip
@@ -89,22 +89,19 @@ def test_page_explorer(find, album):
     before = explorer.picture()
     explorer.click(2, 1.5 / 4, 0.5 / 2)
     assert explorer.changed(before) and asked() == (2 * 2 + 0) * 4 + 1
-    assert sentence.text_content().startswith("Frame 2, row 0, column 1 ")
+    assert sentence.text_content().startswith("The patch in frame 2, row 0, column 1 ")
     assert explorer.press(stage, "ArrowRight"), "a click leaves the keys with the picture"
-    box = root.locator("canvas").nth(2).bounding_box()
-    page.mouse.move(box["x"] + 3, box["y"] + 3)
-    assert "Under the pointer: frame 2, row 0, column 0" in root.locator(".vfe-hint").text_content()
     root.screenshot(path=album / "explorer-page.png")
 
-    names = [name for name, _ in explorer.controls()]
-    assert [name.split(".")[0] for name in names] == [
-        "attention map", "head", "overlay strength", "let CLS look", "Keys"]
+    names = [name.split(":")[0].split(" ·")[0] for name, _ in explorer.controls()]
+    assert names == ["attention", "where does it look", "who looks here", "CLS", "mean", "head 0", "head 1", "Frames",
+                     "same scale for all"]
     for name, control in explorer.controls():
         assert explorer.move(control), f"{name} changed nothing"
 
 
 def test_page_explorer_says_what_the_kernel_computed(find, notebook):
-    """The sentence and the shares of the frames, against the numbers that Python prints."""
+    """The sentence and the shares of the frames in both directions, against the numbers that Python prints."""
     (explorer,) = find("Words")
     table = json.loads(next(text for text in notebook.outputs().all_text_contents() if text.startswith("{")))
     root = explorer.root
@@ -112,21 +109,29 @@ def test_page_explorer_says_what_the_kernel_computed(find, notebook):
         root.locator("select").first.select_option(str(number))
         cls = len(rows) - 24
         for q in range(24):
-            column, row, frame = q % 4, q // 4 % 2, q // 8
-            explorer.click(frame, (column + 0.5) / 4, (row + 0.5) / 2)
-            shares = rows[q + cls]
-            best = max(range(24), key=shares.__getitem__)
-            words = root.locator(".vfe-sentence").text_content()
-            where = f"frame {best // 8}, row {best // 4 % 2}, column {best % 4}"
-            assert f"Frame {frame}, row {row}, column {column} looks most at {where}" in words, name
-            said = float(words.split(": ")[1].split(" %")[0])
-            assert abs(said - 100 * shares[best]) <= 0.7
-            labels = [text.split("· ")[1] for text in root.locator(".vfe-label").all_text_contents()]
-            percents = [int(text.removesuffix(" %")) for text in labels]
-            for i, percent in enumerate(percents):
-                assert abs(percent - 100 * sum(shares[8 * i:8 * i + 8])) < 1.2
-            rest = root.locator(".vfe-cls").text_content()
-            assert sum(percents) + int((rest.split("· ") + ["0 %"])[1].removesuffix(" %")) == 100
+            explorer.click(q // 8, (q % 4 + 0.5) / 4, (q // 4 % 2 + 0.5) / 2)
+            compare(root, q, "looks most at ", ": ", rows[q + cls], 1 - sum(rows[q + cls]), name)
+        root.get_by_text("who looks here").click()
+        for k in range(24):
+            explorer.click(k // 8, (k % 4 + 0.5) / 4, (k // 4 % 2 + 0.5) / 2)
+            column = [row[k] for row in rows]
+            compare(root, k, "is looked at most by ", "which gives it ", column[cls:], sum(column[:cls]), name)
+        root.get_by_text("where does it look").click()
+
+
+def compare(root, asked, verb, before_share, shares, of_cls, name):
+    """What stands on the page of the patch `asked`, with the shares (of 24 patches, and of CLS) that Python has."""
+    place = lambda k: f"frame {k // 8}, row {k // 4 % 2}, column {k % 4}"  # noqa: E731
+    best = max(range(24), key=shares.__getitem__)
+    words = root.locator(".vfe-sentence").text_content()
+    assert words.startswith(f"The patch in {place(asked)} {verb}{place(best)}"), name
+    assert abs(float(words.split(before_share)[1].split(" %")[0]) - 100 * shares[best]) <= 0.7
+    total = sum(shares) + of_cls
+    percents = [int(text.split("· ")[1].removesuffix(" %")) for text in root.locator(".vfe-label").all_text_contents()]
+    for i, percent in enumerate(percents):
+        assert abs(percent - 100 * sum(shares[8 * i:8 * i + 8]) / total) < 1.2
+    rest = root.locator(".vfe-cls").text_content()
+    assert sum(percents) + int((rest.split("· ") + ["0 %"])[1].removesuffix(" %")) == 100
 
 
 def test_cls_looks_and_says_where_it_takes_no_part(find, notebook):
@@ -136,10 +141,14 @@ def test_cls_looks_and_says_where_it_takes_no_part(find, notebook):
     assert explorer.press(stage, "c")
     assert sentence.text_content().startswith("CLS looks most at frame ")
     assert explorer.root.locator(".vfe-cls").get_attribute("aria-pressed") == "true"
+    explorer.root.get_by_text("who looks here").click()
+    assert sentence.text_content().startswith("CLS is looked at most by frame ")
+    explorer.root.get_by_text("where does it look").click()
     explorer.root.locator("select").first.select_option("2")
     assert sentence.text_content() == "CLS takes no part in this attention (no CLS); choose a patch."
     assert explorer.press(stage, "c")
-    assert sentence.text_content() == "Frame 1, row 0, column 2 looks most at frame 1, row 0, column 2 (itself): 100 %."
+    assert sentence.text_content() == (
+        "The patch in frame 1, row 0, column 2 looks most at frame 1, row 0, column 2 (itself): 100 %.")
     explorer.page.keyboard.press("x")  # would cut the cell
     assert len(notebook.cells()) == cells, "a key meant for the explorer reached the notebook"
 
@@ -148,17 +157,25 @@ def test_queries_and_keys_may_lie_on_grids_of_their_own(find):
     (explorer,) = find("Grids")
     root, select = explorer.root, explorer.root.locator("select").first
     said, labels = root.locator(".vfe-sentence"), root.locator(".vfe-label")
-    assert said.text_content() == (
-        "Frames 2 to 3, row 0, column 1 looks most at frame 3, row 1, column 2 of 2 × 4: 100 %.")
+    looks = "The patch in frames 2 to 3, row 0, column 1 looks most at frame 3, row 1, column 2 of 2 × 4: 100 %."
+    assert said.text_content() == looks
     assert labels.all_text_contents() == ["t0 · 0 %", "t1 · 0 %", "t2 · 0 %", "t3 · 100 %"]
+    root.get_by_text("who looks here").click()  # the same place, on the grid of the keys
+    assert root.get_attribute("data-query") == str((3 * 2 + 0) * 4 + 3)
+    explorer.click(3, 2.5 / 4, 1.5 / 2)
+    assert said.text_content() == ("The patch in frame 3, row 1, column 2 is looked at most by frames 2 to 3, row 0, "
+                                   "column 1 of 2 × 2, which gives it 100 %.")
+    assert labels.all_text_contents() == ["t0 to t1 · 0 %", "t0 to t1 · 0 %", "t2 to t3 · 100 %", "t2 to t3 · 100 %"]
+    root.get_by_text("where does it look").click()
+    explorer.click(2, 1.5 / 2, 0.5 / 2)
+    assert said.text_content() == looks
     select.select_option("1")  # the patch under the middle of the one that looked
     assert root.get_attribute("data-query") == str((3 * 2 + 0) * 4 + 3)
     assert said.text_content() == (
-        "Frame 3, row 0, column 3 takes no part in this attention (coarse); choose another patch.")
+        "The patch in frame 3, row 0, column 3 takes no part in this attention (coarse); choose another patch.")
     explorer.click(2, 1.5 / 4, 1.5 / 2)
     assert said.text_content() == (
-        "Frame 2, row 1, column 1 looks most at frames 2 to 3, row 0, column 0 of 1 × 2: 100 %.")
-    assert labels.all_text_contents() == ["t0 to t1 · 0 %", "t0 to t1 · 0 %", "t2 to t3 · 100 %", "t2 to t3 · 100 %"]
+        "The patch in frame 2, row 1, column 1 looks most at frames 2 to 3, row 0, column 0 of 1 × 2: 100 %.")
     select.select_option("0")
     assert root.get_attribute("data-query") == str((1 * 2 + 1) * 2 + 0)
 

@@ -95,7 +95,7 @@ def use_page_explorer(explorer):
     """Click into the first and the last frame, then walk by keys."""
     root = explorer.root
     assert root.locator(".vfe-still").is_hidden(), "the script did not come to its end"
-    for frame, x, y in ((0, 0.9, 0.1), (root.locator("canvas").count() - 1, 0.1, 0.9)):
+    for frame, x, y in ((0, 0.9, 0.1), (root.locator(".vfe-stage canvas").count() - 1, 0.1, 0.9)):
         before = explorer.picture()
         explorer.click(frame, x, y)
         assert explorer.changed(before), f"{explorer.where}: a click changed nothing"

@@ -12,7 +12,7 @@ from PIL import Image, ImageColor
 
 from videoformer_edu.figures import new_figure, show, show_image
 from videoformer_edu.figures.show import figure_html, png, rasterise
-from videoformer_edu.figures.style import CYCLE, DPI, QUERY, house_style
+from videoformer_edu.figures.style import CYCLE, DPI, house_style
 
 
 @house_style()
@@ -92,12 +92,12 @@ def test_pixels_are_kept_exactly_when_few_colours(shown):
 def test_a_mark_keeps_its_colour_among_more_colours_than_a_palette_holds():
     """A thin outline over a map must not take the map's colour for "most"."""
     pixels = np.random.default_rng(0).integers(0, 200, (300, 400, 3), np.uint8)
-    for i, colour in enumerate([QUERY, *CYCLE]):
+    for i, colour in enumerate(CYCLE):
         pixels[20 + 30 * i, 30:90] = ImageColor.getrgb(colour)
     written = Image.open(io.BytesIO(png(Image.fromarray(pixels))))
     assert written.mode == "P", "this picture is one of those that a palette makes smaller"
     read = np.asarray(written.convert("RGB"))
-    for i, colour in enumerate([QUERY, *CYCLE]):
+    for i, colour in enumerate(CYCLE):
         assert (read[20 + 30 * i, 30:90] == ImageColor.getrgb(colour)).all(), colour
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import zlib
 from math import prod
 
 from bs4 import BeautifulSoup
@@ -17,7 +18,7 @@ def explorer_of(markup: str):
 
 def decode(root, config) -> dict[str, list]:
     """label -> `[head][query] -> (shares of all patches, share of CLS)`, in plain Python."""
-    data = base64.b64decode(root["data-payload"], validate=True)
+    data = zlib.decompress(base64.b64decode(root["data-payload"], validate=True))
     offset, maps = 0, {}
 
     def take(form, n):

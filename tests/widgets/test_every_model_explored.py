@@ -34,7 +34,7 @@ EXPECTED = {
     "videomae_motion": [(f"block {i} · joint", (4, 4, 4), (4, 4, 4)) for i in range(3)],
     "two_pathway_motion": [(f"{name} {i} · {kind}", (t, 4, 4), (k, 4, 4)) for i in BLOCKS for name, kind, t, k in (
         ("slow · block", "joint", 2, 2), ("fast · block", "joint", 4, 4), ("fusion", "cross-attention", 2, 4))],
-    "sparse_motion": [(f"block {i} · sparse", (4, 4, 4), (4, 4, 4)) for i in BLOCKS],
+    "sparse_motion": [(f"block {i} · sparse: space + local time + strided time", (4, 4, 4), (4, 4, 4)) for i in BLOCKS],
 }
 OPTION = {"timesformer_motion": "attention", "vivit_motion": "variant"}
 
@@ -75,17 +75,18 @@ def test_every_recorded_map_is_shown_under_its_name_on_its_grids(name):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_its_explorer_holds_them_all(name):
     model, clip = build(name)
-    maps = {label: one._replace(shares=one.shares.mean(0, keepdim=True))  # Swin's four grids are many bytes
-            for label, one in maps_for_explorer(recorded(model, torch.randn(1, *clip))).items()}
-    frames = np.zeros((max(max(one.grid.t, one.keys.t) for one in maps.values()), 32, 32, 3), np.uint8)
-    _, root, config = explorer_of(attention_explorer(frames, maps, title=name, alt="black frames").html)
+    maps = maps_for_explorer(recorded(model, torch.randn(1, *clip)))
+    frames = np.zeros((clip[1] if len(clip) == 4 else 1, 32, 32, 3), np.uint8)  # all of the clip, tubelets or not
+    _, root, config = explorer_of(attention_explorer(frames, maps, title=f"{name}?", alt="black frames").html)
     assert [(m["label"], tuple(m["grid"]), tuple(m["keys"])) for m in config["maps"]] == EXPECTED[name]
     read = decode(root, config)
     for label, one in maps.items():
-        rows = one.shares[0].flatten(1)  # (q, l)
-        assert len(read[label][0]) == len(rows)
+        assert len(read[label]) == len(one.shares)
+        head = len(one.shares) - 1
+        rows = one.shares[head].flatten(1)  # (q, l)
+        assert len(read[label][head]) == len(rows)
         for query in (0, len(rows) // 2, len(rows) - 1):
-            shares, cls = read[label][0][query]
+            shares, cls = read[label][head][query]
             bound = rows[query].max().item() / 510 + 2e-5
             assert np.abs(np.array(shares) - rows[query].numpy()).max() <= bound
             assert abs(cls - (1 - rows[query].sum().item())) < 2e-5

@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
-from videoformer_edu.figures.style import DPI, MARKS, house_style
+from videoformer_edu.figures.style import CYCLE, DPI, house_style
 
 
 def show(figure: Figure, *, alt: str, caption: str | None = None, width: int | None = None) -> None:
@@ -106,12 +106,12 @@ def as_frames(frames) -> np.ndarray:
 def png(image: Image.Image) -> bytes:
     """The smaller of true colour and 256 chosen colours; nothing in the file but pixels.
 
-    The house's mark colours are among the chosen ones: an outline of a few pixels would else take the nearest colour
+    The house's colours are among the chosen ones: an outline of a few pixels would else take the nearest colour
     of the picture below it, and then say something else.
     """
     image = image.convert("RGB")
     pixels = np.asarray(image)  # (h, w, 3)
-    places = ((colour, (pixels == colour).all(-1)) for colour in map(ImageColor.getrgb, MARKS))
+    places = ((colour, (pixels == colour).all(-1)) for colour in map(ImageColor.getrgb, CYCLE))
     marks = [(colour, place) for colour, place in places if place.any()]
     chosen = image.quantize(256 - len(marks), method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     colours = chosen.getpalette()

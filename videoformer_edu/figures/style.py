@@ -22,20 +22,19 @@ DPI = 100
 PAGE_MM = (100.0, 180.0)  # the narrowest and the widest figure of a page
 
 # Okabe and Ito's colours, which people with any of the common colour blindnesses can tell apart. One meaning each:
-# the same idea has the same colour in every lesson.
+# the same idea has the same colour in every lesson, wherever a single pixel has it.
 JOINT = "#D55E00"
 DIVIDED = "#0072B2"
 SPACE_ONLY = "#009E73"
 SPACE = "#56B4E9"
 TIME = "#E69F00"
 CLS = "#CC79A7"
-QUERY = "#ff5a36"  # the outline of the patch that looks
+ATTENTION = TIME  # over frames, where it is shown by opacity
+QUERY = DIVIDED  # the core of the mark on the patch that looks, in a white ring
 INK = "#24292f"
 MUTED = "#6e7781"
 FAINT = "#d8dee4"
 CYCLE = (DIVIDED, JOINT, SPACE_ONLY, CLS, TIME, SPACE, INK)
-
-MARKS = (*CYCLE, QUERY)  # colours that say something wherever a single pixel has them
 
 SEQUENTIAL = "viridis"  # amounts, zero or more: attention, similarity of positions
 DIVERGING = "PuOr"  # signed amounts around zero; centre it (vmin=-m, vmax=m)

@@ -19,7 +19,7 @@ from videoformer_edu.attention.sparse_patterns import (
 
 KINDS: dict[type[Pattern], str] = {
     Full: "joint", Temporal: "time", Spatial: "space", Pooled: "pooled", AlignedTime: "cross-attention",
-    SparseSpaceTime: "sparse", LocalTemporal: "local time", StridedTemporal: "strided time",
+    LocalTemporal: "local time", StridedTemporal: "strided time",
     GlobalSpatial: "global space",
 }
 
@@ -31,11 +31,23 @@ def kind(m: AttentionMap) -> str:
             return "shifted windows" if any(shift) else "windows"
         case Axial(axis=axis):
             return f"along {axis}"
+        case SparseSpaceTime(parts=parts):
+            return "sparse: " + " + ".join(map(_part, parts))
         case Full() if m.clip.n == 1:
             return "time"  # one token a frame
         case Full() if m.clip.t == 1:
             return ""
     return KINDS.get(type(m.pattern), type(m.pattern).__name__.lower())
+
+
+def _part(pattern: Pattern) -> str:
+    """A part of a sparse pattern; every row and column of the own frame is plain space."""
+    return "space" if pattern == GlobalSpatial(1) else KINDS[type(pattern)]
+
+
+def first_head(m: AttentionMap) -> int:
+    """The number of a map's first head: ViViT 4 gives its first heads to time and the others to space."""
+    return m.probabilities.shape[2] if m.name.endswith(".space") else 0
 
 
 def labels(maps: Sequence[AttentionMap]) -> list[str]:

@@ -6,55 +6,81 @@ import base64
 import io
 import math
 
-import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from videoformer_edu.figures.show import as_image
-from videoformer_edu.figures.style import QUERY, SEQUENTIAL
+from videoformer_edu.figures.style import ATTENTION, QUERY
 from videoformer_edu.tokens import Grid
 
-WIDTH = 720  # CSS pixels of a full row of frames
+WIDTH, HERO = 720, 400  # CSS pixels: a full row of frames, and a picture alone
 GAP = 6
-OVERLAY = 0.8  # how much of the frame a patch's colour covers where attention is largest
-VEIL = 0.55  # ... and where there is none, as a part of that: the frame stays visible
+STRONGEST = 0.92  # opacity where attention is largest; where there is none, nothing covers the frame
+SMOOTH = 14  # patches a side, from which on a map is drawn without edges
+MIDDLE = 0.45  # brightness that the median pixel of a dark clip is raised to
+COLOUR = 0.6  # how much of their colour the frames keep, so that amber is attention alone
+
+
+def for_display(pixels: np.ndarray) -> np.ndarray:
+    """Frames `(t, h, w, 3)` uint8, brighter where the clip is dark and less colourful. No model ever sees these."""
+    x = pixels / 255
+    middle = float(np.clip(np.median(_grey(x)), 0.02, MIDDLE))
+    x = x ** max(0.45, math.log(MIDDLE) / math.log(middle))  # one gamma for the clip, 1 where it is bright enough
+    grey = _grey(x)
+    return np.rint(255 * (grey + COLOUR * (x - grey))).clip(0, 255).astype(np.uint8)
+
+
+def _grey(x: np.ndarray) -> np.ndarray:
+    return x @ np.array([[0.299], [0.587], [0.114]])  # (t, h, w, 1)
 
 
 def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) -> Image.Image:
-    """The frames side by side, the mean of the heads of `shares (head, q, t, h, w)` over them, the query outlined.
+    """The frames in rows, the mean of the heads of `shares (head, q, t, h, w)` over them, the query marked.
 
     grid: the queries'. A time step of a map lies over all the frames that it stands for.
     """
-    t = len(pixels)
+    t, keys = len(pixels), Grid(*shares.shape[2:])
     cls = shares.shape[1] > grid.l
-    row = shares[:, max(0, query + int(cls))].mean(0)  # (t, h, w)
-    if query < 0 and not cls:
-        row = torch.zeros_like(row)
+    row = shares[:, query + int(cls)].mean(0) if query >= 0 or cls else torch.zeros(tuple(keys))  # (t, h, w)
     relative = (row / row.max().clamp_min(1e-12)).cpu().numpy()
-    columns = columns_of(t)
-    side = (WIDTH - GAP * (columns - 1)) // columns if t > 1 else 360
+    columns, side = columns_of(t), shown_width(t)
     height = round(side * pixels.shape[1] / pixels.shape[2])
     page = Image.new("RGB", (columns * (side + GAP) - GAP, math.ceil(t / columns) * (height + GAP) - GAP), "white")
+    amber = Image.new("RGB", (side, height), ATTENTION)
+    best = int(row.argmax())
     for i in range(t):
         frame = _resize(as_image(pixels[i]), (side, height))
-        step = relative[i * len(relative) // t]  # (h, w)
-        heat = matplotlib.colormaps[SEQUENTIAL](step, alpha=OVERLAY * (VEIL + (1 - VEIL) * step))  # (h, w, 4)
-        heat = Image.fromarray(np.rint(255 * heat).astype(np.uint8)).resize((side, height), Image.Resampling.NEAREST)
-        frame.paste(heat.convert("RGB"), mask=heat.getchannel("A"))
+        step = i * keys.t // t
+        heat = Image.fromarray(np.rint(255 * STRONGEST * relative[step]).astype(np.uint8))
+        smooth = Image.Resampling.BILINEAR if max(keys.h, keys.w) >= SMOOTH else Image.Resampling.NEAREST
+        frame.paste(amber, mask=heat.resize((side, height), smooth))
         if query >= 0 and query // grid.n == i * grid.t // t:
-            _outline(frame, query % grid.n // grid.w, query % grid.w, grid.h, grid.w)
+            _mark_query(frame, query % grid.n // grid.w, query % grid.w, grid)
+        if row.max() > 0 and best // keys.n == step:
+            _disc(frame, best % keys.n // keys.w, best % keys.w, keys, (4, "black"), (3, "white"))
         page.paste(frame, ((side + GAP) * (i % columns), (height + GAP) * (i // columns)))
     return page
 
 
-def _outline(frame: Image.Image, row: int, column: int, h: int, w: int) -> None:
+def _mark_query(frame: Image.Image, row: int, column: int, grid: Grid) -> None:
+    """A white ring with a blue core, and the patch in outline."""
     width, height = frame.size
-    box = (column * width // w, row * height // h, (column + 1) * width // w - 1, (row + 1) * height // h - 1)
+    box = (column * width // grid.w, row * height // grid.h,
+           (column + 1) * width // grid.w - 1, (row + 1) * height // grid.h - 1)
     draw = ImageDraw.Draw(frame)
-    draw.rectangle(box, outline="black", width=4)
-    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline=QUERY, width=2)
+    draw.rectangle(box, outline="black", width=2)
+    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline="white")
+    radius = min(8, max(4, 0.18 * width / grid.w))
+    _disc(frame, row, column, grid, (radius + 3, "black"), (radius + 2, "white"), (radius, QUERY))
+
+
+def _disc(frame: Image.Image, row: int, column: int, grid: Grid, *layers: tuple[float, str]) -> None:
+    """Discs of one colour over another, in the middle of a patch."""
+    x, y = (column + 0.5) * frame.width / grid.w, (row + 0.5) * frame.height / grid.h
+    for radius, colour in layers:
+        ImageDraw.Draw(frame).ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 
 def _resize(frame: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -63,8 +89,14 @@ def _resize(frame: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def columns_of(t: int) -> int:
-    """Frames in one row of the page."""
-    return t if t <= 5 else math.ceil(t / 2) if t <= 12 else math.ceil(t / 3)
+    """Frames in one row of the page: each about 170 pixels wide or more, the rows about equally long."""
+    return t if t <= 4 else 3 if t in (5, 6, 9) else 4
+
+
+def shown_width(t: int) -> int:
+    """CSS pixels of one of `t` frames, where the page is wide enough."""
+    columns = columns_of(t)
+    return HERO if t == 1 else (WIDTH - GAP * (columns - 1)) // columns
 
 
 def strip(pixels: np.ndarray, shown: int) -> tuple[str, tuple[int, int]]:

@@ -85,8 +85,9 @@ def test_solved_it_scores_everything_and_is_the_real_block(capsys):
     assert (names["_"].points, names["_"].percent) == (100, 100)
     out = capsys.readouterr()
     assert out.err == ""
-    for said in ("the same as the package's module: True", "changed: CLS True | patches by frame [0, 0, 4]",
-                 "agree to 1e-5: True", "name the same directions: True", "right on more than 70 % of 64 clips: True",
+    for said in ("from the package's module: 0.00000 at most", "changed: CLS 1 of 1, patches by frame [0, 0, 4] of 4",
+                 "from the package's block: 0.00000 at most", "the same direction for 64 of 64 clips",
+                 "by chance 12.5 %",
                  "crosses at 11 frames", "tube 0 ['t0·sky', 't1·sky']"):
         assert said in out.out
 

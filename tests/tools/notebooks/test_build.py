@@ -1,6 +1,10 @@
 """Most of these start a kernel and so are slow; the exercise, which no build runs, serves where it can."""
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -69,6 +73,44 @@ def test_a_widget_without_a_still_picture_is_refused(lesson):
     append(lesson, "\n# %%\nimport ipywidgets\nipywidgets.IntSlider(value=4)\n")
     with pytest.raises(BuildError, match="without a still picture"):
         build(lesson)
+
+
+PREDICTION = """
+# %% [markdown]
+# > **Predict.** What is twice 21?
+
+# %%
+print("the answer is", 2 * 21)
+
+# %%
+from IPython.display import HTML
+
+HTML(f"<p>{2 * 21}, and no other</p>")
+"""
+
+
+def valid(job):
+    """Strict notebook validation, as the gate calls it."""
+    root = pathlib.Path(__file__).parents[3]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env",
+               f"--nbval-sanitize-with={root / 'tests' / 'sanitize.cfg'}", str(job.target)]
+    return subprocess.run(command, cwd=job.root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True,
+                          text=True).returncode == 0
+
+
+def test_what_covers_an_answer_passes_validation_and_the_answer_is_compared_all_the_same(lesson):
+    append(lesson, PREDICTION)
+    build(lesson)
+    covered = [cell for cell in nbformat.read(lesson.target, 4).cells if cell.metadata.get("collapsed")]
+    assert [list(cell.outputs[0].data) for cell in covered] == [["image/png"]] * 2
+    assert [cell.outputs[1].get("text") or cell.outputs[1].data["text/html"] for cell in covered] == [
+        "the answer is 42\n", "<p>42, and no other</p>"]
+    assert valid(lesson)
+    for right, wrong in (("the answer is 42", "the answer is 43"), ("42, and no other", "43, and no other")):
+        kept = lesson.target.read_text()
+        lesson.target.write_text(kept.replace(right, wrong))
+        assert not valid(lesson)
+        lesson.target.write_text(kept)
 
 
 def test_a_changed_source_makes_a_notebook_stale(lesson):

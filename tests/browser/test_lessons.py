@@ -122,6 +122,22 @@ def test_it_runs_and_every_control_moves(lesson, latencies, album):
     assert lesson.foreign == []
 
 
+WIDTHS = """() => {
+    const inside = [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook')][0];
+    const widths = names => [...inside.querySelectorAll(names)].map(node => node.getBoundingClientRect().width);
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    return {rem, texts: widths('.jp-RenderedMarkdown :is(p, li, h1, h2, h3)'),
+            outputs: widths('.jp-OutputArea-output')};
+}"""
+
+
+def test_texts_have_a_readable_measure_and_outputs_the_width_of_the_page(lesson):
+    """After the run, that is: before it JupyterLab trusts no style of a notebook's outputs."""
+    measured = lesson.page.evaluate(WIDTHS)
+    assert len(measured["texts"]) >= 3 and max(measured["texts"]) <= 46 * measured["rem"] + 1
+    assert max(measured["outputs"]) > 46 * measured["rem"] + 20
+
+
 def use_page_explorer(explorer):
     """Click into the first and the last frame, then walk by keys."""
     root = explorer.root

@@ -16,7 +16,8 @@ SETTLE = 1.0  # seconds, in which extensions say what they have to say
 
 def options(given: list[str], *, root: bool, display: bool) -> list[str]:
     """The options of JupyterLab: ours, where the user's do not say otherwise, then the user's."""
-    ours = [f"--LabApp.default_url=/{FIRST}"]
+    ours = [f"--LabApp.default_url=/{FIRST}",
+            "--LanguageServerManager.autodetect=False"]  # of no use here, and it speaks up late, below the address
     if not any(option.startswith(("--ip", "--ServerApp.ip")) for option in given):
         ours.append("--ServerApp.ip=127.0.0.1")  # nobody else's machine gets in
     if root and "--allow-root" not in given:

@@ -14,15 +14,15 @@ import pytest
 from tools.lab import FIRST, address, has_display, options
 
 ROOT = Path(__file__).parents[2]
-START = f"--LabApp.default_url=/{FIRST}"
+START = [f"--LabApp.default_url=/{FIRST}", "--LanguageServerManager.autodetect=False"]
 LOOPBACK = "--ServerApp.ip=127.0.0.1"
 
 
 @pytest.mark.parametrize(("given", "root", "display", "expected"), [
-    ([], False, True, [START, LOOPBACK]),
-    ([], True, False, [START, LOOPBACK, "--allow-root", "--no-browser"]),
-    (["--no-browser", "--allow-root"], True, False, [START, LOOPBACK, "--no-browser", "--allow-root"]),
-    (["--ip=0.0.0.0", "--port", "9999"], False, True, [START, "--ip=0.0.0.0", "--port", "9999"]),
+    ([], False, True, [*START, LOOPBACK]),
+    ([], True, False, [*START, LOOPBACK, "--allow-root", "--no-browser"]),
+    (["--no-browser", "--allow-root"], True, False, [*START, LOOPBACK, "--no-browser", "--allow-root"]),
+    (["--ip=0.0.0.0", "--port", "9999"], False, True, [*START, "--ip=0.0.0.0", "--port", "9999"]),
 ])
 def test_what_the_user_says_goes_before_what_we_say(given, root, display, expected):
     assert options(given, root=root, display=display) == expected

@@ -339,9 +339,9 @@ def test_evaluating_in_parts_is_evaluating_the_whole():
 @pytest.mark.slow
 def test_the_command_in_a_shell(tmp_path):
     done = subprocess.run([sys.executable, "-W", "error", "-m", "videoformer_edu.training", *TINY, "--steps", "2"],
-                          capture_output=True, text=True, timeout=120, cwd=tmp_path)
+                          capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "step      2 / 2  loss" in done.stdout
     failed = subprocess.run([sys.executable, "-m", "videoformer_edu.training", "--lr", "-1"], capture_output=True,
-                            text=True, timeout=120, cwd=tmp_path)
+                            text=True, timeout=300, cwd=tmp_path)
     assert failed.returncode == 2 and "Traceback" not in failed.stderr

@@ -1,6 +1,7 @@
 """One set of packages and bounds, said in five places: metadata, exact versions, conda, Colab, this environment."""
 
 import ast
+import contextlib
 import importlib.metadata
 import pathlib
 import re
@@ -43,6 +44,8 @@ def requirements(*extras: str) -> dict[str, SpecifierSet]:
 
 def exact(path: str, **environment: str) -> dict[str, Version]:
     """The versions that a file fixes here, or elsewhere: `python_version="3.13"`."""
+    if version := environment.get("python_version"):
+        environment.setdefault("python_full_version", f"{version}.0")
     lines = (line.partition("#")[0].strip() for line in (ROOT / path).read_text().splitlines())
     found = {}
     for requirement in map(Requirement, filter(None, lines)):
@@ -110,7 +113,21 @@ def test_constraints_keep_the_bounds(python):
 
 def test_a_constraint_may_be_for_some_pythons_only():
     old, new = (exact("constraints.txt", python_version=python) for python in ("3.11", "3.12"))
-    assert old.keys() - new.keys() == {"overrides"} and new.items() <= old.items()
+    assert old.keys() - new.keys() == {"overrides"} and new.keys() <= old.keys()
+
+
+def test_the_oldest_python_can_have_every_version():
+    """A system's Python may be the first of its line: where a package asks for a later one, a marker has to say so."""
+    oldest = SpecifierSet(PROJECT["requires-python"])
+    (first,) = (f"{specifier.version}.0" for specifier in oldest)
+    there, here, too_new = exact("constraints.txt", python_version=first[:-2]), exact("constraints.txt"), {}
+    for name in there.keys() & here.keys():
+        if there[name] == here[name]:
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # what only the bench needs
+                wants = importlib.metadata.metadata(name)["Requires-Python"] or ""
+                if first not in SpecifierSet(wants):
+                    too_new[name] = wants
+    assert too_new == {}
 
 
 def test_this_environment_is_the_one_of_the_constraints():

@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 
 FIRST = "lab/tree/notebooks/00_start_here.ipynb"
-SETTLE = 1.0  # seconds, in which extensions say what they have to say
 
 
 def options(given: list[str], *, root: bool, display: bool) -> list[str]:
@@ -44,11 +43,11 @@ def say_where(wait: float = 120.0) -> None:
     """Print the address once the server of this process answers: below whatever it says while it starts."""
     from jupyter_server.serverapp import list_running_servers
 
-    end = time.monotonic() + wait
-    while time.monotonic() < end:
+    begun = time.monotonic()
+    while (taken := time.monotonic() - begun) < wait:
         server = next((one for one in list_running_servers() if one["pid"] == os.getpid()), None)
         if server is not None and _answers(server["url"]):
-            time.sleep(SETTLE)
+            time.sleep(max(1.0, taken))  # extensions have more to say, and a busy machine takes longer over that, too
             print(f"\nThe course is open at (Ctrl-C ends it):\n{address(server)}", flush=True)
             return
         time.sleep(0.2)

@@ -65,6 +65,19 @@ def latencies(album):
     print(measured.table())
 
 
+@pytest.fixture(scope="session")
+def findings():
+    """What axe-core calls serious or critical within a part of a page: rule, element and remedy, in a line each."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def findings_(page, part: str) -> list[str]:
+        violations = Axe().run(page, context=part).response["violations"]
+        return [f"{violation['id']}: {node['html'][:150]} {node['failureSummary']}" for violation in violations
+                if violation["impact"] in ("serious", "critical") for node in violation["nodes"]]
+
+    return findings_
+
+
 @pytest.fixture
 def open_notebook(lab, browser):
     """Opens a notebook of the copied course, and closes it after the test."""

@@ -111,12 +111,12 @@ def test_page_explorer_says_what_the_kernel_computed(find, notebook):
         for q in range(24):
             explorer.click(q // 8, (q % 4 + 0.5) / 4, (q // 4 % 2 + 0.5) / 2)
             compare(root, q, "looks most at ", ": ", rows[q + cls], 1 - sum(rows[q + cls]), name)
-        root.get_by_text("who looks here").click()
+        root.get_by_label("who looks here").check()
         for k in range(24):
             explorer.click(k // 8, (k % 4 + 0.5) / 4, (k // 4 % 2 + 0.5) / 2)
             column = [row[k] for row in rows]
             compare(root, k, "is looked at most by ", "which gives it ", column[cls:], sum(column[:cls]), name)
-        root.get_by_text("where does it look").click()
+        root.get_by_label("where does it look").check()
 
 
 def compare(root, asked, verb, before_share, shares, of_cls, name):
@@ -141,9 +141,9 @@ def test_cls_looks_and_says_where_it_takes_no_part(find, notebook):
     assert explorer.press(stage, "c")
     assert sentence.text_content().startswith("CLS looks most at frame ")
     assert explorer.root.locator(".vfe-cls").get_attribute("aria-pressed") == "true"
-    explorer.root.get_by_text("who looks here").click()
+    explorer.root.get_by_label("who looks here").check()
     assert sentence.text_content().startswith("CLS is looked at most by frame ")
-    explorer.root.get_by_text("where does it look").click()
+    explorer.root.get_by_label("where does it look").check()
     explorer.root.locator("select").first.select_option("2")
     assert sentence.text_content() == "CLS takes no part in this attention (no CLS); choose a patch."
     assert explorer.press(stage, "c")
@@ -160,13 +160,13 @@ def test_queries_and_keys_may_lie_on_grids_of_their_own(find):
     looks = "The patch in frames 2 to 3, row 0, column 1 looks most at frame 3, row 1, column 2 of 2 × 4: 100 %."
     assert said.text_content() == looks
     assert labels.all_text_contents() == ["t0 · 0 %", "t1 · 0 %", "t2 · 0 %", "t3 · 100 %"]
-    root.get_by_text("who looks here").click()  # the same place, on the grid of the keys
+    root.get_by_label("who looks here").check()  # the same place, on the grid of the keys
     assert root.get_attribute("data-query") == str((3 * 2 + 0) * 4 + 3)
     explorer.click(3, 2.5 / 4, 1.5 / 2)
     assert said.text_content() == ("The patch in frame 3, row 1, column 2 is looked at most by frames 2 to 3, row 0, "
                                    "column 1 of 2 × 2, which gives it 100 %.")
     assert labels.all_text_contents() == ["t0 to t1 · 0 %", "t0 to t1 · 0 %", "t2 to t3 · 100 %", "t2 to t3 · 100 %"]
-    root.get_by_text("where does it look").click()
+    root.get_by_label("where does it look").check()
     explorer.click(2, 1.5 / 2, 0.5 / 2)
     assert said.text_content() == looks
     select.select_option("1")  # the patch under the middle of the one that looked
@@ -193,13 +193,17 @@ def test_kernel_explorer(notebook, latencies, album):
     explorer = explorers(notebook.page, "test", latencies)[-1]
     assert explorer.kind == "kernel" and explorer.root.locator("img[alt]").is_visible()
     controls = explorer.controls()
-    assert [name for name, _ in controls] == ["frames8", "resolution224 × 224", "patch16 × 16", "width768 (B)"]
+    assert [name for name, _ in controls] == ["frames", "resolution", "patch", "width"]
     for name, control in controls:
         assert explorer.move(control), f"{name} changed nothing"
-    explorer.time(controls[0][1], *["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"] * 3)
+    explorer.time(controls[0][1], *["ArrowDown", "ArrowDown", "ArrowUp", "ArrowUp"] * 3)
     assert explorer.root.locator("img").get_attribute("alt").startswith("Multiply-adds against frames")
     explorer.root.screenshot(path=album / "explorer-kernel.png")
     assert_clean(notebook)
+
+
+def test_no_serious_finding_of_axe_in_the_notebook(notebook, findings):
+    assert findings(notebook.page, ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output") == []
 
 
 @pytest.fixture

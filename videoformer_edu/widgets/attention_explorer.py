@@ -47,7 +47,7 @@ def attention_explorer(
     columns, shown = columns_of(len(pixels)), shown_width(len(pixels))
     film, (width, height) = strip(pixels, shown)
     config = {
-        "t": len(pixels), "start": query, "columns": columns, "width": columns * (shown + GAP),
+        "t": len(pixels), "start": query, "columns": columns, "width": columns * (shown + GAP) - GAP,
         "maps": [{"label": name, "heads": len(m.shares), "firstHead": m.first_head, "queries": m.shares.shape[1],
                   "grid": list(m.grid), "keys": list(m.keys)} for name, m in maps.items()],
         "frames": film, "frameWidth": width, "frameHeight": height, "pixelated": width <= 100,

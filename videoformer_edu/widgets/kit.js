@@ -52,7 +52,7 @@ const kit = (() => {
       node, canvases: options.map((option) => option.canvas),
       set(words, chosen) {
         options.forEach(({ input, word, label }, i) => {
-          word.textContent = words[i] || "";
+          word.textContent = words[i] || "\u00a0";
           label.style.visibility = words[i] ? "" : "hidden";
           input.disabled = !words[i];
           input.checked = i === chosen;

@@ -111,9 +111,10 @@ class Explorer:
 
     def controls(self) -> list[tuple[str, Locator]]:
         """Every control, with its accessible name or its words."""
-        found = self.root.locator("select, input, button, [role=application]")
+        found = self.root.locator("select, input, button, [role=application], .noUi-handle")
         names = found.evaluate_all("""all => all.map(node => node.getAttribute('aria-label')
-            || (node.labels?.[0]?.querySelector('span') ?? node.labels?.[0] ?? node).textContent.trim())""")
+            || (node.labels?.[0]?.querySelector('span') ?? node.closest('.widget-inline-hbox') ?? node)
+                .textContent.trim())""")
         return [(name, found.nth(i)) for i, name in enumerate(names) if found.nth(i).is_visible()]
 
     def move(self, control: Locator) -> bool:
@@ -132,6 +133,9 @@ class Explorer:
             if control.evaluate("node => node.options.length") == 1:
                 return True  # nothing to choose
             return self.press(control, "ArrowUp" if last else "ArrowDown")
+        if kind == "slider":  # the handle of an ipywidgets slider
+            now, most = (float(control.get_attribute(name) or "nan") for name in ("aria-valuenow", "aria-valuemax"))
+            return self.press(control, "ArrowLeft" if now == most else "ArrowRight")
         return self.press(control, "ArrowLeft" if kind == "range" else "ArrowRight")
 
 

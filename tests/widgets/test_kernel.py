@@ -5,7 +5,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from videoformer_edu.widgets import KernelExplorer, cost_explorer
-from videoformer_edu.widgets.kernel import choice_list
+from videoformer_edu.widgets.kernel import choice_slider
 
 
 def square(*, size, colour):
@@ -16,7 +16,7 @@ def square(*, size, colour):
 
 @pytest.fixture
 def explorer():
-    controls = {"size": choice_list("size", (3, 5, 7), 5), "colour": widgets.Dropdown(options=["red", "blue"])}
+    controls = {"size": choice_slider("size", (3, 5, 7), 5), "colour": widgets.Dropdown(options=["red", "blue"])}
     return KernelExplorer(square, controls, title="Squares & more")
 
 
@@ -58,6 +58,6 @@ def test_core_widgets_only_and_all_of_them_named():
     explorer = cost_explorer()
     for control in explorer.controls.values():
         assert type(control).__module__.startswith("ipywidgets.")
-        assert control.description
+        assert control.description and control.continuous_update
     still = BeautifulSoup(explorer._repr_mimebundle_()["text/html"], "html.parser")
     assert still.img["alt"].startswith("Multiply-adds against frames")

@@ -14,7 +14,7 @@ from PIL import Image
 from videoformer_edu.cost import PUBLISHED_TIMESFORMER, Cost, crossing, timesformer_cost
 from videoformer_edu.figures.cost import LINES
 from videoformer_edu.figures.style import INK, MUTED, house_style, new_figure
-from videoformer_edu.widgets.kernel import KernelExplorer, choice_list
+from videoformer_edu.widgets.kernel import KernelExplorer, choice_slider
 
 FRAMES = (1, 2, 4, 8, 16, 32, 64, 96, 128)
 IMAGE_SIZES = (224, 320, 448)
@@ -26,12 +26,12 @@ CROSSING_LIMIT = 512
 
 
 def cost_explorer() -> KernelExplorer:
-    """Lists of frames, resolution, patch and width around `render`; starts at the published TimeSformer."""
+    """Sliders for frames, resolution, patch and width around `render`; starts at the published TimeSformer."""
     controls = {
-        "frames": choice_list("frames", FRAMES, 8),
-        "image_size": choice_list("resolution", [(f"{s} × {s}", s) for s in IMAGE_SIZES], 224),
-        "patch_size": choice_list("patch", [(f"{s} × {s}", s) for s in PATCH_SIZES], 16),
-        "width": choice_list("width", [(f"{d} ({SIZES[d]})", d) for d in WIDTHS], 768),
+        "frames": choice_slider("frames", FRAMES, 8),
+        "image_size": choice_slider("resolution", [(f"{s} × {s}", s) for s in IMAGE_SIZES], 224),
+        "patch_size": choice_slider("patch", [(f"{s} × {s}", s) for s in PATCH_SIZES], 16),
+        "width": choice_slider("width", [(f"{d} ({SIZES[d]})", d) for d in WIDTHS], 768),
     }
     return KernelExplorer(render, controls, title="What does a TimeSformer of 12 blocks cost?")
 
@@ -168,7 +168,7 @@ def draw(frames: int, image_size: int, patch_size: int, width: int) -> Image.Ima
 
 
 def picture(frames: int, image_size: int, patch_size: int, width: int, alt: str) -> str:
-    """The `<img>`; 64 colours and fast packing, because it is sent with every step of a control."""
+    """The `<img>`; 64 colours and fast packing, because it is sent with every step of a slider."""
     image = draw(frames, image_size, patch_size, width)
     buffer = io.BytesIO()
     image.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, "png", compress_level=6)

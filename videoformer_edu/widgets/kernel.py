@@ -58,10 +58,13 @@ class KernelExplorer:
         display(self)
 
 
-def choice_list(description: str, options, value) -> widgets.Dropdown:
-    """A few values to choose from by mouse or arrow keys; `description` is its accessible name.
+def choice_slider(description: str, options, value) -> widgets.SelectionSlider:
+    """A slider over a few values, moved by mouse or arrow keys. `description` stands beside it.
 
-    Not a slider: the handles of core sliders have no name for a screen reader.
+    ipywidgets gives the handle itself no name for a screen reader. A `Dropdown` has one, but JupyterLab takes its arrow
+    keys.
     """
-    return widgets.Dropdown(options=options, value=value, description=description,
-                            style={"description_width": "80px"}, layout=widgets.Layout(width="220px"))
+    return widgets.SelectionSlider(
+        options=options, value=value, description=description, continuous_update=True,
+        style={"description_width": "80px"}, layout=widgets.Layout(width="340px"),
+    )

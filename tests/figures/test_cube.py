@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from videoformer_edu.attention import AlignedTime, Full, LocalTemporal, LocalWindow, Pooled, Spatial, Temporal
-from videoformer_edu.figures.cube import count_words, cube_html, keys_of, show_token_cubes, spoken, token_cube
+from videoformer_edu.figures.cube import count_words, cube_html, keys_of, lit_cube, show_lit_cubes, show_token_cubes, spoken, token_cube
 from videoformer_edu.tokens import Grid
 
 GRID = Grid(5, 4, 3)
@@ -101,6 +101,27 @@ def test_what_is_shown_has_text_for_a_page_without_pictures(monkeypatch):
     show_token_cubes({"space": Spatial(), "time": Temporal()}, GRID, (3, 1, 2))
     assert shown[0]["text/plain"] == ("space: 12 keys for this query · 720 pairs in all\n"
                                       "time: 5 keys for this query · 300 pairs in all")
+
+
+def test_cells_of_any_set_are_lit_as_strongly_as_told():
+    query, lit = (2, 1, 0), torch.zeros(tuple(GRID))
+    lit[0, 3, 1], lit[4, 0, 2], lit[4, 1, 2] = 0.25, 1, 1
+    paths = [path for path in xml.fromstring(lit_cube(lit, GRID, query)).iter(f"{SVG}path") if path.get("class") == "keys"]
+    assert [(path.get("fill-opacity"), len(corners(path.get("d")))) for path in paths] == [("0.25", 1), (None, 2)]
+    everything, _ = drawn(token_cube(Full(), GRID, query))
+    places = (0 * 4 + 3) * 3 + 1, (4 * 4 + 0) * 3 + 2, (4 * 4 + 1) * 3 + 2
+    assert drawn(lit_cube(lit, GRID, query))[0] == [everything[place] for place in places]
+    assert lit_cube(lit > 0.5, GRID, query) == lit_cube((lit > 0.5).float(), GRID, query)
+
+
+def test_lit_cubes_stand_above_their_words(monkeypatch):
+    shown = []
+    monkeypatch.setattr("videoformer_edu.figures.cube.display", lambda data, raw: shown.append(data))
+    lit = {"one": torch.ones(tuple(GRID)), "none": torch.zeros(tuple(GRID), dtype=torch.bool)}
+    show_lit_cubes(lit, GRID, (0, 0, 0), {"one": "all < 61", "none": "nobody"}, caption="Reach.")
+    assert shown[0]["text/plain"] == "one: all < 61\nnone: nobody"
+    page = shown[0]["text/html"]
+    assert page.count("<img ") == 2 and "<br>all &lt; 61</div>" in page and "Reach." in page
 
 
 def test_a_query_outside_of_the_grid_is_refused():

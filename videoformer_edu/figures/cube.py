@@ -38,8 +38,13 @@ def token_cube(pattern: Pattern, grid: Grid, query: tuple[int, int, int]) -> str
 
     Where keys are pooled their cells are larger, and the query keeps its own size and place.
     """
-    grid, allowed = Grid(*grid), keys_of(pattern, grid, query)
-    t, h, w = allowed.shape
+    return lit_cube(keys_of(pattern, grid, query), grid, query)
+
+
+def lit_cube(lit: Tensor, grid: Grid, query: tuple[int, int, int]) -> str:
+    """An SVG: cells `(t, h, w)` amber, from 0 (not at all) to 1 in opacity or bool, and the query of `grid` blue."""
+    grid, (t, h, w) = Grid(*grid), lit.shape
+    levels = [level for level in lit.unique().tolist() if level > 0]
     step, fall = min(40.0, ROW / max(1, t - 1)), min(7.0, FALL / max(1, t - 1))  # from frame to frame
     height, top = 1.6 * WIDTH * h / w, 8 + RISE
 
@@ -60,9 +65,11 @@ def token_cube(pattern: Pattern, grid: Grid, query: tuple[int, int, int]) -> str
     for frame in range(t):
         lines = [f"M{at(frame, r / h, 0)} L{at(frame, r / h, 1)}" for r in range(h + 1)]
         lines += [f"M{at(frame, 0, c / w)} L{at(frame, 1, c / w)}" for c in range(w + 1)]
-        lit = cells(frame, allowed[frame].nonzero().tolist(), h, w)
         parts.append(f'<path fill="{GREY}" fill-opacity=".1" d="{cells(frame, [(0, 0)], 1, 1)}"/>')
-        parts.append(f'<path class="keys" fill="{KEY}" d="{lit}"/>' if lit else "")
+        for level in levels:
+            marked = cells(frame, (lit[frame] == level).nonzero().tolist(), h, w)
+            faint = "" if level == 1 else f' fill-opacity="{level:.2f}"'
+            parts.append(f'<path class="keys" fill="{KEY}"{faint} d="{marked}"/>' if marked else "")
         thin = 0.8 if h * w <= 64 else 0.3
         parts.append(f'<path fill="none" stroke="{GREY}" stroke-width="{thin}" d="{" ".join(lines)}"/>')
         if t <= 16 or frame % 4 == 0:
@@ -80,13 +87,18 @@ def token_cube(pattern: Pattern, grid: Grid, query: tuple[int, int, int]) -> str
 def cube_html(patterns: Mapping[str, Pattern], grid: Grid, query: tuple[int, int, int], *,
               caption: str | None = None) -> str:
     """A row of token cubes, each under its name and above its counts; narrow pages stack them."""
+    return cubes_html({name: (token_cube(pattern, grid, query), count_words(pattern, grid, query),
+                              spoken(pattern, grid, query)) for name, pattern in patterns.items()}, caption)
+
+
+def cubes_html(cubes: Mapping[str, tuple[str, str, str]], caption: str | None = None) -> str:
+    """A row of cubes: name -> (SVG, the words below it, what it shows for those who cannot see it)."""
     drawn = []
-    for name, pattern in patterns.items():
-        svg = base64.b64encode(token_cube(pattern, grid, query).encode()).decode()
-        counts = count_words(pattern, grid, query)
-        alt = f"{name}: {spoken(pattern, grid, query)}"
-        drawn.append(f'<div><strong>{html.escape(name)}</strong><br><img alt="{html.escape(alt)}" '
-                     f'style="max-width:100%;height:auto" src="data:image/svg+xml;base64,{svg}"><br>{counts}</div>')
+    for name, (picture, below, alt) in cubes.items():
+        svg = base64.b64encode(picture.encode()).decode()
+        drawn.append(f'<div><strong>{html.escape(name)}</strong><br><img alt="{html.escape(f"{name}: {alt}")}" '
+                     f'style="max-width:100%;height:auto" src="data:image/svg+xml;base64,{svg}"><br>'
+                     f"{html.escape(below, quote=False)}</div>")
     low = "" if caption is None else (
         f'<figcaption style="margin-top:6px;opacity:.85">{html.escape(caption, quote=False)}</figcaption>')
     return (f'<figure style="margin:8px 0"><div style="display:flex;flex-wrap:wrap;gap:8px 28px">{"".join(drawn)}</div>'
@@ -111,3 +123,12 @@ def show_token_cubes(patterns: Mapping[str, Pattern], grid: Grid, query: tuple[i
     """Show one cube for each named pattern: the same query, its keys and the counts."""
     said = "\n".join(f"{name}: {count_words(pattern, grid, query)}" for name, pattern in patterns.items())
     display({"text/html": cube_html(patterns, grid, query, caption=caption), "text/plain": said}, raw=True)
+
+
+def show_lit_cubes(lit: Mapping[str, Tensor], grid: Grid, query: tuple[int, int, int], words: Mapping[str, str], *,
+                   caption: str | None = None) -> None:
+    """Show one cube for each named set of cells `(t, h, w)`, bool or opacities from 0 to 1, above its own words."""
+    markup = cubes_html({name: (lit_cube(cells, grid, query), words[name], words[name]) for name, cells in lit.items()},
+                        caption)
+    said = "\n".join(f"{name}: {words[name]}" for name in lit)
+    display({"text/html": markup, "text/plain": said}, raw=True)

@@ -8,7 +8,16 @@ import pytest
 import torch
 
 from videoformer_edu.attention import AlignedTime, Full, LocalTemporal, LocalWindow, Pooled, Spatial, Temporal
-from videoformer_edu.figures.cube import count_words, cube_html, keys_of, lit_cube, show_lit_cubes, show_token_cubes, spoken, token_cube
+from videoformer_edu.figures.cube import (
+    count_words,
+    cube_html,
+    keys_of,
+    lit_cube,
+    show_lit_cubes,
+    show_token_cubes,
+    spoken,
+    token_cube,
+)
 from videoformer_edu.tokens import Grid
 
 GRID = Grid(5, 4, 3)
@@ -106,7 +115,7 @@ def test_what_is_shown_has_text_for_a_page_without_pictures(monkeypatch):
 def test_cells_of_any_set_are_lit_as_strongly_as_told():
     query, lit = (2, 1, 0), torch.zeros(tuple(GRID))
     lit[0, 3, 1], lit[4, 0, 2], lit[4, 1, 2] = 0.25, 1, 1
-    paths = [path for path in xml.fromstring(lit_cube(lit, GRID, query)).iter(f"{SVG}path") if path.get("class") == "keys"]
+    paths = xml.fromstring(lit_cube(lit, GRID, query)).iterfind(f"{SVG}path[@class='keys']")
     assert [(path.get("fill-opacity"), len(corners(path.get("d")))) for path in paths] == [("0.25", 1), (None, 2)]
     everything, _ = drawn(token_cube(Full(), GRID, query))
     places = (0 * 4 + 3) * 3 + 1, (4 * 4 + 0) * 3 + 2, (4 * 4 + 1) * 3 + 2

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from controls import Latencies  # noqa: E402
+from controls import Explorer, Latencies  # noqa: E402
 from lab import ROOT, Lab  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
@@ -76,6 +76,36 @@ def findings():
                 if violation["impact"] in ("serious", "critical") for node in violation["nodes"]]
 
     return findings_
+
+
+THEMES = {"light": "background: #fff; color: #111; color-scheme: light",
+          "dark": "background: #111; color: #ddd; color-scheme: dark"}
+
+
+@pytest.fixture
+def show(browser, latencies):
+    """Opens a page without kernel or notebook, with explorers on it: `show(explorer, width=390, theme="dark")`."""
+    pages = []
+
+    def show_(*explorers, width=1366, theme="light") -> Explorer:
+        page = browser.new_page()
+        pages.append(page)
+        page.said = []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme)
+        body = "".join(one.html for one in explorers)
+        page.set_content(f'<!doctype html><html lang="en"><head><title>Page</title><meta name="viewport" '
+                         f'content="width=device-width"></head><body style="margin: 8px; font-family: sans-serif; '
+                         f'{THEMES[theme]}"><main><h1>Page</h1>{body}</main></body></html>')
+        page.locator(".vfe-live").nth(len(explorers) - 1).wait_for()
+        return Explorer(page, page.locator("[data-explorer]").first, "page", "static page", latencies)
+
+    yield show_
+    for page in pages:
+        assert page.said == []
+        page.close()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from playwright.sync_api import Locator, Page
 
 # The picture of an explorer, as a text that changes when any pixel or word of it does (controls left out).
 PICTURE = """root => [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join('|')
-    + [...root.querySelectorAll('.widget-html-content, .vfe-sentence, .vfe-label')].map(n => n.innerHTML).join('|')"""
+    + [...root.querySelectorAll('.widget-html-content, .vfe-sentence, .vfe-label, .vfe-live svg')]
+        .map(n => n.innerHTML).join('|')"""
 
 # From the next key to the frame in which the page has changed and its new pictures are decoded. The observer answers
 # after the page's own handlers; a canvas drawn by them appears in the same frame.

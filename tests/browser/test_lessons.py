@@ -139,9 +139,11 @@ def test_texts_have_a_readable_measure_and_outputs_the_width_of_the_page(lesson)
 
 
 def use_page_explorer(explorer):
-    """Click into the first and the last frame, then walk by keys."""
+    """Where it shows frames, click into the first and the last, then walk by keys; its controls are moved anyway."""
     root = explorer.root
     assert root.locator(".vfe-still").is_hidden(), "the script did not come to its end"
+    if not root.locator(".vfe-frames").count():
+        return
     for frame, x, y in ((0, 0.9, 0.1), (root.locator(".vfe-stage canvas").count() - 1, 0.1, 0.9)):
         before = explorer.picture()
         explorer.click(frame, x, y)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from controls import PICTURE, Explorer
+from controls import PICTURE
 from PIL import Image
 
 from videoformer_edu.tokens import Grid
@@ -15,8 +15,7 @@ from videoformer_edu.widgets import ShownMap, Task, attention_explorer
 
 T, H, W, HEADS = 8, 4, 4, 3
 L = T * H * W
-THEMES = {"light": "background: #fff; color: #111; color-scheme: light",
-          "dark": "background: #111; color: #ddd; color-scheme: dark"}
+
 
 
 def shares(heads, queries, grid, seed):
@@ -45,31 +44,6 @@ TASK = Task("Find the patch.", task_cells(), "That was it.", other_frame=True)
 EXPLORER = attention_explorer(FRAMES, MAPS, title="Who sees whom?", alt="Eight frames", start=START, task=TASK)
 
 
-@pytest.fixture
-def show(browser, latencies):
-    """Opens a page with explorers on it: `show(width=390, theme="dark")`."""
-    pages = []
-
-    def show_(*explorers, width=1280, theme="light") -> Explorer:
-        page = browser.new_page()
-        pages.append(page)
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.set_viewport_size({"width": width, "height": 900})
-        body = "".join(one.html for one in explorers or [EXPLORER])
-        page.set_content(f'<!doctype html><html lang="en"><head><title>Page</title><meta name="viewport" '
-                         f'content="width=device-width"></head><body style="margin: 8px; font-family: sans-serif; '
-                         f'{THEMES[theme]}"><main><h1>Page</h1>{body}</main></body></html>')
-        page.locator(".vfe-live").nth(len(explorers or [0]) - 1).wait_for()
-        return Explorer(page, page.locator("[data-explorer]").first, "page", "static page", latencies)
-
-    yield show_
-    for page in pages:
-        assert page.said == []
-        page.close()
-
-
 def words(explorer):
     return explorer.root.locator(".vfe-sentence").text_content()
 
@@ -84,7 +58,7 @@ def pixels(canvas) -> np.ndarray:
 
 
 def test_pointing_tries_a_patch_and_leaving_restores(show):
-    explorer = show()
+    explorer = show(EXPLORER)
     page, root = explorer.page, explorer.root
     before, said = explorer.picture(), words(explorer)
     explorer.point(5, 0.9, 0.3)  # row 1, column 3
@@ -123,7 +97,7 @@ def test_amber_covers_what_is_looked_at_and_nothing_else(show):
 
 
 def test_one_scale_for_all_is_stated(show):
-    explorer = show()
+    explorer = show(EXPLORER)
     root, before = explorer.root, explorer.picture()
     stated = lambda: percents(root.locator(".vfe-top").text_content())[0]  # noqa: E731
     assert stated() == pytest.approx(100 * MEAN[1 + ASKED].max().item(), abs=0.6)
@@ -136,7 +110,7 @@ def test_one_scale_for_all_is_stated(show):
 
 
 def test_heads_are_small_maps_to_choose_from(show):
-    explorer = show()
+    explorer = show(EXPLORER)
     names = explorer.root.locator(".vfe-pictures label:visible").all_text_contents()
     assert names == ["mean", "head 0", "head 1", "head 2"]
     pictures = explorer.root.locator(".vfe-pictures canvas").evaluate_all("all => all.map(c => c.toDataURL())")
@@ -152,7 +126,7 @@ def test_heads_are_small_maps_to_choose_from(show):
 
 
 def test_altgr_and_page_keys_move_to_other_frames(show):
-    explorer = show()
+    explorer = show(EXPLORER)
     stage = explorer.root.locator(".vfe-stage")
     press = """(node, [key, altgraph]) => node.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true,
         ctrlKey: true, altKey: true, modifierAltGraph: altgraph}))"""
@@ -172,7 +146,7 @@ def finger(page, kind, *points):
 
 
 def test_a_finger_chooses_at_its_release_and_a_scroll_chooses_nothing(show):
-    explorer = show(width=390)
+    explorer = show(EXPLORER, width=390)
     page, root = explorer.page, explorer.root
     page.touches = page.context.new_cdp_session(page)
     page.touches.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 1})
@@ -199,7 +173,7 @@ def test_a_finger_chooses_at_its_release_and_a_scroll_chooses_nothing(show):
 
 @pytest.mark.parametrize("width", [1280, 720, 390])
 def test_nothing_moves_when_something_else_is_chosen(show, width):
-    explorer = show(width=width)
+    explorer = show(EXPLORER, width=width)
     root = explorer.root
     places = lambda: root.locator(".vfe-controls, .vfe-stage, .vfe-legend, .vfe-task, .vfe-hint").evaluate_all(  # noqa: E731
         "all => all.map(node => { const box = node.getBoundingClientRect(); return [box.top + scrollY, box.height]; })")
@@ -216,7 +190,7 @@ def test_nothing_moves_when_something_else_is_chosen(show, width):
 
 @pytest.mark.parametrize(("width", "columns"), [(1280, 4), (720, 4), (600, 3), (500, 2), (390, 2), (330, 2)])
 def test_frames_are_large_and_two_abreast_on_a_phone(show, width, columns):
-    explorer = show(width=width)
+    explorer = show(EXPLORER, width=width)
     boxes = [explorer.frame(i).bounding_box() for i in range(T)]
     assert sum(box["y"] == boxes[0]["y"] for box in boxes) == columns
     if width >= 390:
@@ -232,7 +206,7 @@ def test_a_picture_alone_is_large(show):
 
 
 def test_the_task_is_recognised_when_it_is_done(show):
-    explorer = show()
+    explorer = show(EXPLORER)
     task = explorer.root.locator(".vfe-task")
     assert task.text_content() == "☐ Task: Find the patch."
     explorer.click(0, 0.1, 0.1)
@@ -258,10 +232,10 @@ def test_two_explorers_on_a_page_share_nothing(show):
     assert page.evaluate("['kit', 'numbers', 'attention'].filter(name => name in window)") == []
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_serious_finding_of_axe(show, findings, theme, width, album):
-    explorer = show(width=width, theme=theme)
+    explorer = show(EXPLORER, width=width, theme=theme)
     explorer.click(1, 0.9, 0.1)  # with the task done
     explorer.root.screenshot(path=album / f"static-{theme}-{width}.png")
     assert findings(explorer.page, "[data-explorer]") == []
@@ -269,7 +243,7 @@ def test_no_serious_finding_of_axe(show, findings, theme, width, album):
 
 def test_every_control_is_named_by_its_words(show):
     """As assistive technology hears it: each visible word is in the name."""
-    explorer = show()
+    explorer = show(EXPLORER)
     tree = explorer.root.aria_snapshot()
     for line in ('group "Who sees whom?"', 'combobox "attention"', 'group "direction"',
                  'radio "where does it look" [checked]', 'radio "who looks here"', 'group "head"',
@@ -282,7 +256,7 @@ def test_every_control_is_named_by_its_words(show):
 
 def test_it_is_used_by_keyboard_alone(show):
     """Tab reaches every control in the order of the page, and what has the focus is outlined."""
-    explorer = show()
+    explorer = show(EXPLORER)
     page = explorer.page
     reached = []
     for _ in range(6):
@@ -296,7 +270,7 @@ def test_it_is_used_by_keyboard_alone(show):
 
 
 def test_nothing_moves_by_itself(show):
-    explorer = show()
+    explorer = show(EXPLORER)
     explorer.page.emulate_media(reduced_motion="reduce")
     moving = explorer.root.evaluate("""root => root.getAnimations({subtree: true}).length
         + [...root.querySelectorAll('*')].filter(node => getComputedStyle(node).transitionDuration !== '0s').length""")

@@ -9,12 +9,13 @@ from functools import cache
 from tools import system
 
 SOURCES = pathlib.Path(__file__).parents[2] / "videoformer_edu" / "widgets"
-FILES = ("numbers.js", "kit.js", "attention.js")
+FIRST = ("numbers", "kit", "frames", "cube")  # what explorers are made of; then the explorers
 
 
 @cache
 def sources() -> str:
-    return "\n".join((SOURCES / name).read_text(encoding="utf-8") for name in FILES)
+    own = sorted(path.stem for path in SOURCES.glob("*.js") if path.stem not in FIRST)
+    return "\n".join((SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in (*FIRST, *own))
 
 
 def evaluate(expression: str, **values):
@@ -25,8 +26,8 @@ def evaluate(expression: str, **values):
 
 def function(expression: str, values: dict) -> str:
     """A script whose value is the answer; bytes travel as lists of numbers."""
-    given = "\n".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())
-    return f'(() => {{ "use strict";\n{sources()}\n{given}\nreturn {expression};\n}})()'
+    names, given = ", ".join(values), ", ".join(map(json.dumps, values.values()))
+    return f'(() => {{ "use strict";\n{sources()}\nreturn (({names}) => ({expression}))({given});\n}})()'
 
 
 def in_node(node: str, expression: str, values: dict):

@@ -50,7 +50,7 @@ def test_brightening_keeps_the_order_of_greys_and_takes_colour():
 def test_the_film_holds_the_frames_as_displayed():
     pixels = frames(most=90)
     _, _, config = explore(pixels)
-    film = Image.open(io.BytesIO(base64.b64decode(config["frames"].split(",")[1])))
+    film = Image.open(io.BytesIO(base64.b64decode(config["film"].split(",")[1])))
     size = (config["frameWidth"], config["frameHeight"])
     assert size == (W * 8, H * 8) and config["pixelated"]
     for i, frame in enumerate(for_display(pixels)):
@@ -59,7 +59,7 @@ def test_the_film_holds_the_frames_as_displayed():
 
 def test_large_frames_are_made_smaller():
     _, _, config = explore(frames(T, 400, 1000))
-    assert config["frames"].startswith("data:image/jpeg") and not config["pixelated"]
+    assert config["film"].startswith("data:image/jpeg") and not config["pixelated"]
     assert config["frameWidth"] <= 1.5 * 720 / T
     assert abs(config["frameWidth"] / config["frameHeight"] - 2.5) < 0.02
 

@@ -63,7 +63,7 @@ const attention = (() => {
   }
 
   function explorer(root, config, bytes, film) {
-    const { element, control } = kit, t = config.t;
+    const { element } = kit, t = config.t;
     const maps = readMaps(config.maps, t, bytes);
     const anyCls = maps.some((map) => map.cls), mostHeads = Math.max(...maps.map((map) => map.heads));
     const largest = Math.max(...maps.map((map) => map.largest));
@@ -101,14 +101,13 @@ const attention = (() => {
       }
       [asked.average, ...asked.heads].forEach((one, i) => {
         const shown = one ? one.patches : new Float64Array(grid.l);
-        kit.miniature(heads.canvases[i], shown, grid, state.same ? largest : Math.max(...shown), config.columns);
+        frames.miniature(heads.canvases[i], shown, grid, state.same ? largest : Math.max(...shown), config.columns);
       });
       scale.textContent = percent(top);
       cls.textContent = shares && map().cls ? `CLS · ${shares[grid.t]} %` : "CLS";
       cls.setAttribute("aria-pressed", String(k < 0));
       const words = say(map(), state.looked, k, answer, best);
-      sentence.setAttribute("aria-live", extra ? "off" : "polite"); // what the mouse passes over is not read out
-      sentence.textContent = words + (extra ? ` ${extra}` : "");
+      sentence.say(words + (extra ? ` ${extra}` : ""), Boolean(extra));
       return { answer, best, words };
     }
 
@@ -150,7 +149,7 @@ const attention = (() => {
       choose(state.query < 0 ? -1 : lastPatch);
     }
 
-    const stage = kit.frames(config, film, `Frames: arrow keys choose a patch${t > 1 ? ", page keys a frame" : ""}`, {
+    const stage = frames.stage(config, film, `Frames: arrow keys choose a patch${t > 1 ? ", page keys a frame" : ""}`, {
       choose: (...point) => choose(patchAt(asking(), ...point)),
       preview,
       move(dt, dh, dw) {
@@ -171,26 +170,25 @@ const attention = (() => {
       style: `width:${Math.round(size)}px` }, (i) => change({ head: i - 1 }));
     const direction = kit.choice("direction", 2, null, (i) => change({ looked: i === 1 }));
     direction.set(["where does it look", "who looks here"], 0);
-    const cls = control("button", { type: "button", className: "vfe-cls" });
-    cls.addEventListener("click", toggleCls);
-    const sentence = element("p", { className: "vfe-sentence" });
+    const cls = kit.button("", toggleCls);
+    cls.className = "vfe-cls";
+    const sentence = kit.sentence();
     const task = config.task && kit.task(config.task);
     const scale = element("span", { className: "vfe-top" });
     const sign = (name, text) => element("span", {}, [element("i", { className: `vfe-mark vfe-${name}` }), ` ${text}`]);
 
     change({});
     return [
-      element("div", { className: "vfe-controls" }, [
-        kit.select("attention", maps.map((one) => one.label), (i) => change({ map: i })), direction.node,
-        ...(anyCls ? [cls] : [])]),
-      heads.node, sentence, stage.node,
+      kit.row(kit.select("attention", maps.map((one) => one.label), (i) => change({ map: i })), direction.node,
+        ...(anyCls ? [cls] : [])),
+      heads.node, sentence.node, stage.node,
       element("div", { className: "vfe-legend" }, [
         element("span", {}, ["0 % ", element("i", { className: "vfe-scale" }), " ", scale]),
         kit.checkbox("same scale for all", (same) => change({ same })),
         sign("query", "chosen"), sign("most", "largest share"), ...(t > 1 ? [sign("place", "same place")] : [])]),
       ...(task ? [task.node] : []),
-      element("p", { className: "vfe-hint", textContent: "Point at a patch to try it, click or arrow keys to choose"
-        + `${t > 1 ? "; page up and page down change the frame" : ""}${anyCls ? "; C asks CLS" : ""}.` }),
+      kit.hint("Point at a patch to try it, click or arrow keys to choose"
+        + `${t > 1 ? "; page up and page down change the frame" : ""}${anyCls ? "; C asks CLS" : ""}.`),
     ];
   }
 

@@ -50,14 +50,14 @@ def attention_explorer(
         "t": len(pixels), "start": query, "columns": columns, "width": columns * (shown + GAP) - GAP,
         "maps": [{"label": name, "heads": len(m.shares), "firstHead": m.first_head, "queries": m.shares.shape[1],
                   "grid": list(m.grid), "keys": list(m.keys)} for name, m in maps.items()],
-        "frames": film, "frameWidth": width, "frameHeight": height, "pixelated": width <= 100,
+        "film": film, "frameWidth": width, "frameHeight": height, "pixelated": width <= 100,
         **({} if task is None else {"task": task.settings()}),
     }
     still = figure_html(still_picture(pixels, first.shares, first.grid, query), alt=alt,
                         caption=f"{title} (a still picture: run this cell to click and explore)")
     sizes = ", ".join(f"{name}: {len(m.shares)} heads x {m.shares.shape[1]} queries x {m.keys.l} patches"
                       for name, m in maps.items())
-    return assemble("attention", title=title, config=config, still=still, payload=payload,
+    return assemble("attention", uses=("frames",), title=title, config=config, still=still, payload=payload,
                     remedy=f"({sizes}). Average the heads (shares.mean(0, keepdim=True)), show fewer blocks, or give "
                            "the model fewer frames or pixels")
 

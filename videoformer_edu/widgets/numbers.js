@@ -4,6 +4,13 @@ const numbers = (() => {
   const percent = (share) => (share > 0 && share < 0.0005 ? "under 0.1 %"
     : (100 * share).toFixed(share < 0.0995 && share > 0 ? 1 : 0) + " %");
 
+  // A large number in three digits and a word; below a million in full: "1,234", "3.1 million", "12.4 trillion".
+  function count(n) {
+    if (n < 1e6) return Math.round(n).toLocaleString("en");
+    const power = Math.min(4, Math.floor(Math.log10(Number(n.toPrecision(3))) / 3)); // 999.9 million is 1.00 billion
+    return `${(n / 1000 ** power).toPrecision(3)} ${["", "", "million", "billion", "trillion"][power]}`;
+  }
+
   // Whole percents that sum to 100: round down, then give what is missing to the largest remainders.
   function wholePercents(shares) {
     const total = shares.reduce((a, b) => a + b, 0);
@@ -47,5 +54,5 @@ const numbers = (() => {
     return task.cells.includes(carry(best, keys, gridOf(task.grid, keys.frames))) && (apart || !task.otherFrame);
   }
 
-  return { percent, wholePercents, gridOf, carry, place, solves };
+  return { percent, count, wholePercents, gridOf, carry, place, solves };
 })();

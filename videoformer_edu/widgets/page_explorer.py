@@ -3,8 +3,8 @@
 Everything an explorer needs is inside its own HTML, so it works without a kernel and without a network, in JupyterLab,
 Colab and a static page. Where scripts do not run (a notebook that is not trusted yet), the still picture stands there.
 
-A new explorer is a file `KIND.js` beside this one, on top of `kit.js` and `numbers.js`, and a function in Python that
-checks what it is given and calls `assemble`.
+A new explorer is a file `KIND.js` beside this one, on top of `numbers.js`, `kit.js` and the parts that it names (frames
+under maps, token cubes, a chart), and a function in Python that checks what it is given and calls `assemble`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import html
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -39,11 +40,15 @@ class PageExplorer:
         display(self)
 
 
-def assemble(kind: str, *, title: str, config: dict, payload: bytes, still: str, remedy: str) -> PageExplorer:
-    """The explorer of `KIND.js`.
+def assemble(
+    kind: str, *, title: str, config: dict, still: str, uses: Sequence[str] = (), payload: bytes = b"",
+    remedy: str = "",
+) -> PageExplorer:
+    """The explorer of `KIND.js`, a name in JavaScript.
 
-    title: a question; gives the element its id. config: its settings, as JSON. payload: its numbers as bytes, packed
-    here and unpacked in the page. still: the HTML of the picture that stands in its place where no script runs.
+    title: a question; gives the element its id. config: its settings, as JSON; "film" is the address of a picture that
+    it draws from. still: the HTML of the picture that stands in its place where no script runs. uses: the parts it
+    needs, such as "frames". payload: its numbers as bytes, packed here and unpacked in the page.
     Raises ValueError when the title is no question, or when the page would grow by more than 1 MB; `remedy` then says
     what was large and what to do.
     """
@@ -51,18 +56,25 @@ def assemble(kind: str, *, title: str, config: dict, payload: bytes, still: str,
         raise ValueError(f"the title of an explorer is the question that its reader answers, such as 'Where does each "
                          f"patch look?'; got {title!r}")
     name = f"{kind}-" + re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    here = resources.files(__package__)
-    style, numbers, kit, own = (here.joinpath(file).read_text(encoding="utf-8").strip()
-                                for file in ("kit.css", "numbers.js", "kit.js", f"{kind}.js"))
     settings = html.escape(json.dumps({"title": title, **config}, ensure_ascii=False))
     data = base64.b64encode(zlib.compress(payload, 9)).decode()
+    scripts = "\n".join(map(script, ("numbers", "kit", *uses, kind)))
     page = (
         f'<div class="vfe-explorer" id="{name}" data-explorer="{kind}" data-config="{settings}" data-payload="{data}">'
-        f'<style>{style}</style><div class="vfe-still">{still}</div></div>'
-        f'<script>(() => {{\n"use strict";\n{numbers}\n{kit}\n{own}\n'
+        f'<style>{_file("kit.css")}</style><div class="vfe-still">{still}</div></div>'
+        f'<script>(() => {{\n"use strict";\n{scripts}\n'
         f'kit.start("{kind}", "{name}", {kind}.explorer);\n}})();</script>'
     )
     if len(page.encode()) > LIMIT:
         raise ValueError(f"the explorer would add {len(page.encode()) / 1e6:.1f} MB to the notebook, "
                          f"{LIMIT / 1e6:.0f} MB is the most {remedy}")
     return PageExplorer(title, page)
+
+
+def script(name: str) -> str:
+    """The JavaScript of a part or of an explorer."""
+    return _file(f"{name}.js")
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8").strip()

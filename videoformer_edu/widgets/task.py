@@ -31,8 +31,7 @@ class Task:
 
     def __post_init__(self):
         cells = torch.as_tensor(self.cells)
-        if not self.asks.strip() or not self.says.strip():
-            raise ValueError("a task needs words: asks= what to find, says= what has been learnt when it is found")
+        task_words(self.asks, self.says)
         if cells.ndim != 3 or cells.dtype != torch.bool or not cells.any():
             raise ValueError(f"cells is bool (t, h, w) with at least one True, got {cells.dtype} {tuple(cells.shape)}"
                              f"{'' if cells.ndim != 3 else ', none of them True'}; write one cell for each patch that "
@@ -41,8 +40,16 @@ class Task:
 
     def settings(self) -> dict:
         """As JSON takes it: the cells as numbers, in the order (t h w)."""
-        return {"asks": self.asks, "says": self.says, "otherFrame": self.other_frame, "grid": list(self.cells.shape),
+        return {**task_words(self.asks, self.says), "otherFrame": self.other_frame, "grid": list(self.cells.shape),
                 "cells": self.cells.flatten().nonzero().flatten().tolist()}
+
+
+def task_words(asks: str, says: str) -> dict:
+    """The words of any explorer's task, as its settings take them: what to find, and what has been learnt when it is
+    found. What counts as found stands in the explorer's own script. Raises ValueError for empty words."""
+    if not asks.strip() or not says.strip():
+        raise ValueError("a task needs words: asks= what to find, says= what has been learnt when it is found")
+    return {"asks": asks, "says": says}
 
 
 def solutions(task: Task, shown: ShownMap, frames: int) -> Tensor:

@@ -60,20 +60,8 @@ print(read(clip[0]))
 # The reshape would put `t0·sky, t0·roof` into tube 0: two neighbours in space.
 # </details>
 
-# %% tags=["answer:to_tubes", "answer:from_tubes"]
-def to_tubes(x, t):
-    """x (b, t*n, d), time slowest -> tubes (b*n, t, d), clip slowest."""
-    # BEGIN SOLUTION
-    return rearrange(x, "b (t n) d -> (b n) t d", t=t)
-    # END SOLUTION
-
-
-def from_tubes(tubes, b):
-    """tubes (b*n, t, d) -> x (b, t*n, d): undoes to_tubes."""
-    # BEGIN SOLUTION
-    return rearrange(tubes, "(b n) t d -> b (t n) d", b=b)
-    # END SOLUTION
-
+# %%
+# ANSWER to_tubes from_tubes
 
 # %%
 ex1.check(to_tubes, from_tubes)
@@ -115,35 +103,14 @@ else:
 # 1, 1. With one clip, or with one frame, the two agree, and the mistake stays hidden.
 # </details>
 
-# %% tags=["answer:multi_head"]
-def linear(x, weights, name):
-    """One linear map of the dict, on the last axis (given)."""
-    return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+# %%
+# GIVEN linear
 
 
-def multi_head(x, weights, name, heads):
-    """x (g, l, d): g groups of l tokens -> (g, l, d); every token looks at its own group."""
-    # BEGIN SOLUTION
-    qkv = linear(x, weights, f"{name}.qkv")  # (g, l, 3*d)
-    q, k, v = rearrange(qkv, "g l (three head e) -> three g head l e", three=3, head=heads)
-    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (g, head, l, l)
-    out = scores.softmax(dim=-1) @ v  # (g, head, l, e)
-    return linear(rearrange(out, "g head l e -> g l (head e)"), weights, f"{name}.proj")
-    # END SOLUTION
+# ANSWER multi_head
 
-
-# %% tags=["answer:spatial_attention"]
-def spatial_attention(x, weights, t, heads):
-    """x (b, 1 + t*n, d), CLS first -> its update, the same shape."""
-    # BEGIN SOLUTION
-    cls, patches = x[:, :1], x[:, 1:]
-    copies = cls.repeat_interleave(t, dim=0)  # (b*t, 1, d)
-    frames = torch.cat([copies, rearrange(patches, "b (t n) d -> (b t) n d", t=t)], dim=1)  # (b*t, 1 + n, d)
-    frames = multi_head(frames, weights, "spatial_attention.attention", heads)
-    cls = rearrange(frames[:, :1], "(b t) one d -> b t one d", t=t).mean(dim=1)  # (b, 1, d)
-    return torch.cat([cls, rearrange(frames[:, 1:], "(b t) n d -> b (t n) d", t=t)], dim=1)
-    # END SOLUTION
-
+# %%
+# ANSWER spatial_attention
 
 # %%
 ex2.check(multi_head, spatial_attention)
@@ -198,30 +165,11 @@ else:
 # opens the gate, the block treats a clip as a stack of images.
 # </details>
 
-# %% tags=["answer:divided_block"]
-def norm(x, weights, name):
-    """LayerNorm over d with the tensors name.weight and name.bias."""
-    # BEGIN SOLUTION
-    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps=1e-6)
-    # END SOLUTION
-
-
-def divided_block(x, weights, t, heads):
-    """x (b, 1 + t*n, d), CLS first -> the same shape: time, then space, then the MLP."""
-    # BEGIN SOLUTION
-    cls, patches = x[:, :1], x[:, 1:]
-    tubes = to_tubes(norm(patches, weights, "temporal_norm"), t)  # (b*n, t, d)
-    tubes = multi_head(tubes, weights, "temporal_attention.attention", heads)
-    patches = patches + linear(from_tubes(tubes, len(x)), weights, "temporal_projection")
-    x = torch.cat([cls, patches], dim=1)
-    x = x + spatial_attention(norm(x, weights, "spatial_norm"), weights, t, heads)
-    hidden = F.gelu(linear(norm(x, weights, "mlp_norm"), weights, "mlp.0"))
-    return x + linear(hidden, weights, "mlp.2")
-    # END SOLUTION
-
+# %%
+# ANSWER norm divided_block
 
 # %%
-ex3.check(divided_block)
+ex3.check(norm, divided_block)
 
 # %%
 # ex3.hint()
@@ -283,28 +231,8 @@ else:
 # **Predict.** TimeSformer: 8 frames, 196 patches a frame, width 768. Divided has far fewer pairs. Does it have fewer
 # multiply-adds?
 
-# %% tags=["answer:pairs", "answer:macs", "answer:crossing"]
-def pairs(t, n):
-    """Query-key pairs of one block -> (joint, divided)."""
-    # BEGIN SOLUTION
-    return (t * n) ** 2, t * n * (t + n)
-    # END SOLUTION
-
-
-def macs(t, n, d):
-    """Multiply-adds of the attention part of one block -> (joint, divided)."""
-    # BEGIN SOLUTION
-    joint, divided = pairs(t, n)
-    return 4 * t * n * d**2 + 2 * joint * d, 9 * t * n * d**2 + 2 * divided * d
-    # END SOLUTION
-
-
-def crossing(n, d):
-    """The first number of frames at which divided is cheaper, in multiply-adds (n of at least 2)."""
-    # BEGIN SOLUTION
-    return (5 * d + 2 * n) // (2 * n - 2) + 1
-    # END SOLUTION
-
+# %%
+# ANSWER pairs macs crossing
 
 # %%
 ex4.check(pairs, macs, crossing)

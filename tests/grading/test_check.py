@@ -13,7 +13,7 @@ from videoformer_edu.grading.edge import is_stub
 from videoformer_edu.sheets import load
 
 TUBES, SPATIAL, BLOCK, COST = load("04").exercises
-RIGHT = TUBES.styles[0].functions
+RIGHT = TUBES.right
 
 
 def there(to_tubes):
@@ -192,19 +192,19 @@ def test_the_learner_can_interrupt():
     (lambda t, n: ((t * n) ** 2, 2 * t * n * (t + n)), "you gave (900, 780), expected (900, 390)"),
 ])
 def test_counts_are_told_apart(answer, words):
-    report = check(COST, {**COST.styles[0].functions, "pairs": answer})
+    report = check(COST, {**COST.right, "pairs": answer})
     assert report.outcome == "wrong" and words in report.message
 
 
 def test_counts_may_be_tensors_arrays_or_whole_floats():
-    right = COST.styles[0].functions
+    right = COST.right
     for kind in (torch.tensor, np.array, list, lambda pair: tuple(map(float, pair))):
         answer = {**right, "pairs": lambda t, n, kind=kind: kind(right["pairs"](t, n))}
         assert check(COST, answer).outcome == "right"
 
 
 def test_where_it_is_wrong_is_said():
-    right = SPATIAL.styles[1].functions
+    right = SPATIAL.right
 
     def half_the_cls(x, weights, t, heads):
         out = right["spatial_attention"](x, weights, t, heads)
@@ -220,12 +220,12 @@ def test_where_it_is_wrong_is_said():
 
 
 def test_a_mistake_that_shows_in_one_check_only_is_named_for_that_check():
-    right, broken = SPATIAL.styles[0].functions, next(m for m in SPATIAL.mutants if m.name == "copies summed")
+    right, broken = SPATIAL.right, next(m for m in SPATIAL.mutants if m.name == "copies summed")
 
     def two_mistakes(x, weights, t, heads):
         if len(x) == 2 and t == 1:
             return x * 0
-        return broken.functions["spatial_attention"](x, weights, t, heads)
+        return SPATIAL.functions_of(broken)["spatial_attention"](x, weights, t, heads)
 
     report = check(SPATIAL, {**right, "spatial_attention": two_mistakes})
     assert report.mistake == "copies summed"
@@ -234,7 +234,7 @@ def test_a_mistake_that_shows_in_one_check_only_is_named_for_that_check():
 
 def test_a_report_is_the_same_twice():
     for mutant in BLOCK.mutants[:3]:
-        first, second = (check(BLOCK, mutant.functions) for _ in range(2))
+        first, second = (check(BLOCK, BLOCK.functions_of(mutant)) for _ in range(2))
         assert repr(first) == repr(second) and first._repr_html_() == second._repr_html_()
 
 
@@ -262,11 +262,11 @@ def test_the_answer_meets_fresh_tensors_every_time():
 
 def test_an_argument_that_is_spoilt_is_told():
     def spoils(x, weights, name, heads):
-        out = SPATIAL.styles[0].functions["multi_head"](x, weights, name, heads)
+        out = SPATIAL.right["multi_head"](x, weights, name, heads)
         weights[f"{name}.proj.bias"] = None
         return out
 
-    report = check(SPATIAL, {**SPATIAL.styles[0].functions, "multi_head": spoils})
+    report = check(SPATIAL, {**SPATIAL.right, "multi_head": spoils})
     assert report.outcome == "wrong" and "wrote into its argument `weights`" in report.message
 
 
@@ -289,7 +289,7 @@ def test_what_a_learner_has_set_neither_disturbs_a_check_nor_is_lost(name):
     change()
     try:
         before = state()
-        assert check(BLOCK, BLOCK.styles[1].functions).outcome == "right"
+        assert check(BLOCK, BLOCK.right).outcome == "right"
         assert state() == before
     finally:
         back()

@@ -10,7 +10,7 @@ import pytest
 from videoformer_edu.grading import progress_file as file
 from videoformer_edu.sheets import progress, sheet
 
-RIGHT = sheet("04").exercise(1).spec.styles[0].functions
+RIGHT = sheet("04").exercise(1).spec.right
 
 
 @pytest.fixture(autouse=True)

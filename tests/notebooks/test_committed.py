@@ -6,15 +6,15 @@ What they print is compared by strict notebook validation (`make check-notebooks
 import pathlib
 import re
 
-import jupytext
 import nbformat
 import pytest
 
 from tools.notebooks.answers import BEGIN, END, STUB, answer_lines
 from tools.notebooks.build import skeleton
+from tools.notebooks.course import read_course
 from tools.notebooks.execute import execute
 from tools.notebooks.rules import RULES
-from tools.notebooks.source import BOOTSTRAP, Job, cell_ids, compose, jobs, tags
+from tools.notebooks.source import BOOTSTRAP, Job, as_written, compose, jobs, tags
 
 ROOT = pathlib.Path(__file__).parents[2]
 JOBS = jobs(ROOT)
@@ -54,16 +54,10 @@ def test_bootstrap_is_the_same_everywhere(job):
     assert first.source == BOOTSTRAP
 
 
-def as_written(job: Job) -> dict[str, str]:
-    """The code cells of a sheet as its author wrote them, markers and all, by the ids that they get."""
-    cells = jupytext.reads(job.source.read_text(encoding="utf-8"), fmt="py:percent").cells
-    return {id: cell.source for id, cell in zip(cell_ids(job.name, cells), cells, strict=True)
-            if cell.cell_type == "code"}
-
-
 @pytest.mark.parametrize("job", SHEETS, ids=str)
 def test_nothing_of_the_solution_is_left_in_the_exercise(job):
-    secrets = {id: answer_lines(source) for id, source in as_written(job).items()}
+    secrets = {id: answer_lines(cell.source) for id, cell in zip(*as_written(job, read_course(ROOT)), strict=True)
+               if cell.cell_type == "code"}
     sheet = committed(job)
     everything = {line.strip() for cell in sheet.cells for line in cell.source.splitlines()}
     assert any(secrets.values()), "a sheet without answers"

@@ -16,6 +16,7 @@ from videoformer_edu.attention.patterns import Full, Spatial, Temporal
 from videoformer_edu.cost import attention_macs
 from videoformer_edu.grading.check import prepare
 from videoformer_edu.grading.edge import to_torch
+from videoformer_edu.layers import EPS
 from videoformer_edu.models import DividedSpaceTimeBlock
 from videoformer_edu.sheets import load
 from videoformer_edu.tokens import Grid
@@ -30,10 +31,14 @@ def part(weights, prefix):
 
 def by_package(case):
     inputs = to_torch(case.inputs)
-    x, weights, heads = inputs["x"], inputs["weights"], inputs["heads"]
+    x, weights, heads = inputs["x"], inputs["weights"], inputs.get("heads")
     width = x.shape[-1]
     if case.function == "multi_head":
         module = MultiHeadAttention(width=width, heads=heads)
+        module.load_state_dict(part(weights, f"{inputs['name']}."))
+        return module(x)
+    if case.function == "norm":
+        module = torch.nn.LayerNorm(width, eps=EPS)
         module.load_state_dict(part(weights, f"{inputs['name']}."))
         return module(x)
     grid = Grid(inputs["t"], 1, (x.shape[1] - 1) // inputs["t"])
@@ -72,14 +77,14 @@ def test_costs_agree_with_the_package(t, n, d):
     grid = Grid(t, 1, n)
     joint, along, across = (pattern.pairs(grid) for pattern in (Full(), Temporal(), Spatial()))
     if grid.l < 100:
-        assert oracle_pairs(t, n).tolist() == [joint, along + across]
+        assert oracle_pairs(t, n) == (joint, along + across)
     divided = attention_macs(grid.l, along, d) + attention_macs(grid.l, across, d) + grid.l * d * d
-    assert oracle_macs(t, n, d).tolist() == [attention_macs(grid.l, joint, d), divided]
+    assert oracle_macs(t, n, d) == (attention_macs(grid.l, joint, d), divided)
 
 
 def test_cases_can_not_hide_an_exchanged_axis():
     """All sizes of a case differ, and scores stay where a softmax is soft."""
-    for case in prepare(BLOCK, 0)[0]:
+    for case in (case for case in prepare(BLOCK, 0)[0] if case.function == "divided_block"):
         b, s, d = case.inputs["x"].shape
         t, heads = case.inputs["t"], case.inputs["heads"]
         n = (s - 1) // t

@@ -1,20 +1,17 @@
 """Sheet 04 as a learner meets it: what it states, unsolved, solved, half solved, and its hints and answers."""
 
-import json
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
-from tools.notebooks.answers import answer_lines
 from tools.notebooks.source import Job, compose
-from videoformer_edu.grading import notebook
 from videoformer_edu.grading import progress_file as file
 from videoformer_edu.sheets import load, sheet
 
 ROOT = Path(__file__).parents[2]
 SHEET = load("04")
-SOURCE = (ROOT / "solutions" / "source" / "04_timesformer_sheet.py").read_text(encoding="utf-8")
 SOLVED, UNSOLVED = (compose(Job(ROOT, kind, "04_timesformer_sheet")) for kind in ("solution", "exercise"))
 
 
@@ -57,12 +54,17 @@ def test_facts_of_the_sheet():
     assert 35 <= minutes <= 60 and f"| together | {minutes} | 100 |" in UNSOLVED.cells[0].source
 
 
-def test_every_function_has_one_answer_cell_with_the_signature_of_the_spec():
-    tags = [tag for cell in SOLVED.cells for tag in cell.metadata.get("tags", []) if tag.startswith("answer:")]
+def test_every_function_has_one_answer_cell_as_the_spec_has_it():
     for exercise in SHEET.exercises:
-        for name in exercise.functions:
-            assert tags.count(f"answer:{name}") == 1
-            assert SOURCE.count(f"def {exercise.signature(name)}:\n") == 1
+        for name, function in exercise.right.items():
+            solved, unsolved = ([cell for cell in built.cells if f"answer:{name}" in cell.metadata.get("tags", [])]
+                                for built in (SOLVED, UNSOLVED))
+            assert len(solved) == len(unsolved) == 1
+            assert inspect.getsource(function).strip() in solved[0].source
+            stub = f'def {exercise.signature(name)}:\n    """{function.__doc__}"""\n    ...  # your code here'
+            assert stub in unsolved[0].source
+        for helper in exercise.given:
+            assert sum(inspect.getsource(helper).strip() in source for source in code(UNSOLVED)) == 1
 
 
 def test_no_cell_is_long_and_hints_wait_to_be_asked_for():
@@ -108,13 +110,6 @@ def test_with_one_answer_missing_or_failing_it_still_runs_to_its_end(number, kin
     assert 0 < table.points < 100 and len(table.rows) == 4
 
 
-def test_the_answers_stand_in_the_solution_only():
-    lines = [line for source in re.split(r"^# %%.*$", SOURCE, flags=re.M) for line in answer_lines(source)]
-    assert len(lines) >= 15
-    exercise = "\n".join(cell.source for cell in UNSOLVED.cells)
-    assert [line for line in lines if len(line) > 30 and line in exercise] == []
-
-
 def test_hints_come_one_after_the_other_and_begin_again():
     ex = sheet("04").exercise(2)
     said = [repr(ex.hint()) for _ in range(4)]
@@ -122,35 +117,22 @@ def test_hints_come_one_after_the_other_and_begin_again():
     assert said[0] == said[3] and len(set(said)) == 3
 
 
-def test_the_solution_is_read_from_the_solved_sheet(tmp_path, monkeypatch):
-    folder = tmp_path / "solutions"
-    folder.mkdir()
-    (folder / "04_timesformer_sheet.ipynb").write_text(json.dumps(SOLVED), encoding="utf-8")
-    (tmp_path / "exercises").mkdir()
-    monkeypatch.chdir(tmp_path / "exercises")
+def test_the_solution_is_the_worked_answer():
     said = sheet("04").exercise("04.2").solution()
     assert "def multi_head(x, weights, name, heads):" in said.code and "repeat_interleave(t, dim=0)" in said.code
     assert "def to_tubes" not in said.code
     assert "<pre>" in said._repr_html_() and "def spatial_attention" in repr(said)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"cells": [{}]}'])
-def test_without_a_solved_sheet_it_says_where_to_look(tmp_path, monkeypatch, content):
-    path = tmp_path / "04_timesformer_sheet.ipynb"
-    path.write_text(content)
-    for there in (path, None):
-        monkeypatch.setattr(notebook, "solved_sheet", lambda slug, there=there: there)
-        assert "solutions/04_timesformer_sheet.ipynb" in repr(sheet("04").exercise(1).solution())
-
-
 def test_a_failing_block_points_to_the_exercises_it_stands_on():
     ex1, _, ex3, _ = sheet("04")
-    report = ex3.check(lambda x, weights, t, heads: x * 1.5)
+    report = ex3.check(ex3.spec.right["norm"], lambda x, weights, t, heads: x * 1.5)
     assert "builds on 04.1 and 04.2, which are not right yet" in report.message
-    ex1.check(*ex1.spec.styles[0].functions.values())
+    ex1.check(*ex1.spec.right.values())
     assert ex1.solved and not ex3.solved
-    assert "builds on 04.2, which is not right yet" in ex3.check(lambda x, weights, t, heads: x.view(-1)).message
-    named = ex3.check(ex3.spec.mutants[0].functions["divided_block"]).message
+    crashed = ex3.check(ex3.spec.right["norm"], lambda x, weights, t, heads: x.view(-1))
+    assert "builds on 04.2, which is not right yet" in crashed.message
+    named = ex3.check(*ex3.spec.functions_of(ex3.spec.mutants[0]).values()).message
     assert named.startswith(ex3.spec.mutants[0].sentence) and "builds on" not in named
 
 

@@ -1,6 +1,7 @@
 """Answers in a sheet: one text, read in two ways.
 
-A sheet's source holds the answer between two markers; what the learner finds in its place stands there too:
+The cell of an answer, filled from the sheet's spec (fill.py), holds it between two markers; what the learner finds in
+its place stands there too, if the worked answer says so:
 
     def temporal_groups(x, grid):
         \"\"\"The docstring stays.\"\"\"

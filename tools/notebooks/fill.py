@@ -9,6 +9,11 @@ A line of capitals in a markdown cell is a marker and gives way to what it names
     COURSE MAP         all lessons and sheets, what is there as links
     COURSE OBJECTIVES  where each objective is learned, measured and practised
 
+A comment line in a code cell of a sheet gives way to functions of its spec:
+
+    # ANSWER to_tubes from_tubes    signature and docstring, the body between solution markers; tags `answer:NAME`
+    # GIVEN linear                  a helper that the sheet hands out, whole
+
 The title goes on top of the first cell; one line of navigation goes under it and ends the notebook.
 """
 
@@ -18,8 +23,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from tools.notebooks.course import Course, Lesson
+from videoformer_edu.grading.answer_source import text_of, with_markers
+from videoformer_edu.grading.spec import SheetSpec
 
 MARKER = re.compile(r"^[A-Z]{5,}(?: [A-Z]+)*(?: \d\d\.\d+)?$", re.M)
+FUNCTIONS = re.compile(r"^# (ANSWER|GIVEN) (\w+(?: \w+)*)$", re.M)
 PLACES = {  # from a notebook to the lessons and to the sheets
     "lesson": ("", "../exercises/"), "solution": ("../notebooks/", "../exercises/"), "exercise": ("../notebooks/", ""),
 }
@@ -55,6 +63,25 @@ def fill(cells: list[NotebookNode], course: Course, name: str, kind: str) -> Non
     line = navigation(course, lesson, kind)
     cells[0].source = f"# {title}\n\n{line}\n\n{cells[0].source}"
     cells.append(new_markdown_cell(f"---\n{line}", id="navigation"))
+
+
+def fill_functions(cell: NotebookNode, spec: SheetSpec) -> None:
+    """Write the functions that `# ANSWER` and `# GIVEN` lines name into a code cell of a sheet, in place."""
+    parts = {"ANSWER": {made.__name__: made for one in spec.exercises for made in one.answer},
+             "GIVEN": {made.__name__: made for one in spec.exercises for made in one.given}}
+
+    def text(found: re.Match) -> str:
+        kind, names = found[1], found[2].split()
+        for name in names:
+            if name not in parts[kind]:
+                raise ValueError(f"the sheet has nothing called {name!r} for {found[0]!r}; "
+                                 f"there are: {', '.join(parts[kind]) or 'none'}")
+        if kind == "ANSWER":
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), *(f"answer:{name}" for name in names)]
+        show = with_markers if kind == "ANSWER" else text_of
+        return "\n\n\n".join(show(parts[kind][name]) for name in names)
+
+    cell.source = FUNCTIONS.sub(text, cell.source)
 
 
 def navigation(course: Course, lesson: Lesson, kind: str) -> str:

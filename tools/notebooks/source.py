@@ -9,8 +9,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools.notebooks.answers import answer_of, as_exercise, as_solution
-from tools.notebooks.course import lesson_sources, read_course, sheet_sources, without_head
-from tools.notebooks.fill import fill
+from tools.notebooks.course import Course, lesson_sources, read_course, sheet_sources, without_head
+from tools.notebooks.fill import fill, fill_functions
 from tools.notebooks.predictions import fold
 
 # Where the package is missing, Python shows the first of these lines.
@@ -66,11 +66,7 @@ def compose(job: Job, *, answered: bool = False) -> NotebookNode:
     """
     try:
         course = read_course(job.root)
-        text = without_head(job.source.read_text(encoding="utf-8"))
-        written = jupytext.reads(text, fmt="py:percent").cells
-        if not written or written[0].cell_type != "markdown":
-            raise ValueError("the first cell must be markdown, the opening of the notebook")
-        ids = cell_ids(job.name, written)
+        ids, written = as_written(job, course)
         cells = [made for cell, id in zip(written, ids, strict=True) for made in _cells(cell, id, job.kind, answered)]
         cells = [cell for cell in cells if not (job.kind == "exercise" and "solution" in tags(cell))]
         fill(cells, course, job.name, job.kind)
@@ -81,6 +77,19 @@ def compose(job: Job, *, answered: bool = False) -> NotebookNode:
         fold(cells)
     return new_notebook(cells=cells, metadata={
         "colab": {"name": job.target.name, "provenance": [], "toc_visible": True}, **KERNEL})
+
+
+def as_written(job: Job, course: Course) -> tuple[list[str], list[NotebookNode]]:
+    """The ids and the cells of a source, with the functions of its sheet filled in, markers and all."""
+    text = without_head(job.source.read_text(encoding="utf-8"))
+    written = jupytext.reads(text, fmt="py:percent").cells
+    if not written or written[0].cell_type != "markdown":
+        raise ValueError("the first cell must be markdown, the opening of the notebook")
+    ids = cell_ids(job.name, written)
+    for cell in written:
+        if job.kind != "lesson" and cell.cell_type == "code":
+            fill_functions(cell, course.lesson(job.name).spec)
+    return ids, written
 
 
 def tags(cell: NotebookNode) -> list[str]:

@@ -12,8 +12,8 @@ from videoformer_edu.grading.spec import Exercise
 def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
     """`(mutants, cases)` bool: does that case reject that wrong answer?"""
     pairs = list(zip(*prepare(exercise, seed), strict=True))
-    return np.array([[not judge(exercise, case, call(mutant.functions[case.function], case.inputs), expected).passed
-                      for case, expected in pairs] for mutant in exercise.mutants])
+    return np.array([[not judge(exercise, case, call(wrong[case.function], case.inputs), expected).passed
+                      for case, expected in pairs] for wrong in map(exercise.functions_of, exercise.mutants)])
 
 
 def kill_table(exercise: Exercise, seed: int = 0) -> str:

@@ -41,7 +41,7 @@ def check(exercise: Exercise, answer: Functions, *, seed: int = 0) -> Report:
         given = [_ask(answer.get(case.function), case, right) for case, right in zip(cases, expected, strict=True)]
         results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
         results = [_is_random(answer, *pair) for pair in zip(cases, given, results, strict=True)]
-        if exercise.differentiable and all(result.passed for result in results):
+        if all(result.passed for result in results):
             results += _gradients(exercise, answer, cases)
         return conclude(exercise, cases, given, expected, results)
 
@@ -56,7 +56,11 @@ def _ask(function: object, case: Case, expected: np.ndarray) -> Given:
 def prepare(exercise: Exercise, seed: int) -> tuple[tuple[Case, ...], tuple[np.ndarray, ...]]:
     """The cases of a seed and what the oracle says to each."""
     cases = tuple(exercise.cases(np.random.default_rng(seed)))
-    return cases, tuple(exercise.oracle(case) for case in cases)
+    return cases, tuple(np.asarray(exercise.oracle(case)) for case in cases)
+
+
+def is_count(expected: np.ndarray) -> bool:
+    return expected.dtype.kind in "iu"
 
 
 def judge(exercise: Exercise, case: Case, given: Given, expected: np.ndarray) -> CheckResult:
@@ -78,23 +82,23 @@ def _ladder(exercise: Exercise, case: Case, given: Given, expected: np.ndarray) 
     """Each rung with None, or with the sentence that says why it fails; a rung may rely on those before it."""
     nothing = f"{case.function} returned None: its result never leaves the function. Is a `return` missing?"
     yield "returned", nothing if given.kind == "nothing" else None
-    yield "type", type_words(exercise, case, given)
+    yield "type", type_words(is_count(expected), case, given)
     yield "shape", shape_words(case, given, expected)
-    yield "dtype", dtype_words(exercise, given)
-    yield "finite", finite_words(exercise, given)
+    yield "dtype", dtype_words(is_count(expected), given)
+    yield "finite", finite_words(is_count(expected), given)
     yield "input unchanged", changed_words(given)
     for prop in exercise.properties:
         if prop.applies(case):
             yield prop.name, prop.broken(case.inputs, given.value)
     yield "value", (None if agrees(exercise, given.value, expected)
-                    else value_words(exercise, case, given.value, expected))
+                    else value_words(exercise, is_count(expected), case, given.value, expected))
 
 
 def agrees(exercise: Exercise, value: np.ndarray | None, expected: np.ndarray) -> bool:
     """Within the exercise's tolerance (counts: equal)."""
     if value is None or value.shape != expected.shape or value.dtype.kind not in "iuf":
         return False
-    if exercise.counts:
+    if is_count(expected):
         return bool((value == expected).all())
     value, expected = value.astype(np.float64), expected.astype(np.float64)
     return bool((np.abs(value - expected)
@@ -110,7 +114,8 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], 
     cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function]
     best: tuple[int, Mutant] | None = None
     for mutant in exercise.mutants:
-        outputs = {i: call(mutant.functions[cases[i].function], cases[i].inputs).value for i in cousins}
+        wrong = exercise.functions_of(mutant)
+        outputs = {i: call(wrong[cases[i].function], cases[i].inputs).value for i in cousins}
         if agrees(exercise, outputs[first], expected[first]):
             continue  # on this very case the mistake does not show
         alike = {i for i in cousins if outputs[i] is not None and agrees(exercise, given[i].value, outputs[i])}
@@ -168,6 +173,8 @@ def _gradients(exercise: Exercise, answer: Functions, cases: Sequence[Case]) -> 
     out = []
     for name in exercise.functions:
         case = next(case for case in cases if case.function == name)
+        if not exercise.differentiates(name) or not isinstance(next(iter(case.inputs.values())), np.ndarray):
+            continue
         problem = gradient_reaches(answer[name], case.inputs)
         first = next(iter(case.inputs))
         words = (f"a gradient flows from the result of {name} back to `{first}`." if problem is None else

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from videoformer_edu.grading import progress_file
+from videoformer_edu.grading.answer_source import worked
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, table
 from videoformer_edu.grading.spec import Exercise, SheetSpec
@@ -32,8 +31,8 @@ class Note:
 class NotebookExercise:
     """One exercise of a sheet: check an answer, ask for a hint or for the worked answer."""
 
-    def __init__(self, spec: Exercise, sheet: SheetSpec):
-        self.spec, self._sheet, self._hints = spec, sheet, 0
+    def __init__(self, spec: Exercise):
+        self.spec, self._hints = spec, 0
 
     def check(self, *answer, seed: int = 0) -> Report:
         """Judge the functions of the exercise, given in the order of its statement, without calling them."""
@@ -49,7 +48,8 @@ class NotebookExercise:
 
     def _mention_prerequisites(self, report: Report) -> Report:
         """An answer that stands on earlier ones may fail because of them: say so."""
-        shaky = [id for id in self.spec.needs if progress_file.session.get(id, {}).get("last") != RIGHT]
+        session = progress_file.session
+        shaky = [need.id for need in self.spec.needs if session.get(need.id, {}).get("last") != RIGHT]
         if report.outcome not in (CRASHED, WRONG) or report.mistake or not shaky:
             return report
         words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
@@ -68,12 +68,8 @@ class NotebookExercise:
         return Note(f"Hint {number + 1} of {len(self.spec.hints)}: {self.spec.hints[number]}")
 
     def solution(self) -> Note:
-        """The worked answer, read from the solved sheet of the course."""
-        path = solved_sheet(self._sheet.slug)
-        code = [] if path is None else answers(path, self.spec)
-        if not code:
-            return Note(f"The worked answer stands in solutions/{self._sheet.slug}.ipynb, in the folder of the course.")
-        return Note(f"One way to solve {self.spec.id}:", "\n\n\n".join(code))
+        """The worked answer."""
+        return Note(f"One way to solve {self.spec.id}:", "\n\n\n".join(map(worked, self.spec.answer)))
 
     def __repr__(self) -> str:
         names = ", ".join(map(self.spec.signature, self.spec.functions))
@@ -85,7 +81,7 @@ class Sheet:
 
     def __init__(self, spec: SheetSpec):
         self.spec = spec
-        self._exercises = {exercise.id: NotebookExercise(exercise, spec) for exercise in spec.exercises}
+        self._exercises = {exercise.id: NotebookExercise(exercise) for exercise in spec.exercises}
 
     def exercise(self, number: int | str) -> NotebookExercise:
         return self._exercises[self.spec.exercise(number).id]
@@ -98,25 +94,6 @@ class Sheet:
 
     def __repr__(self) -> str:
         return f"Sheet {self.spec.number} {self.spec.title}: {len(self)} exercises"
-
-
-def solved_sheet(slug: str) -> Path | None:
-    """The built solution notebook, looked for above the working folder and beside the package."""
-    for folder in (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[2]):
-        path = folder / "solutions" / f"{slug}.ipynb"
-        if path.is_file():
-            return path
-    return None
-
-
-def answers(path: Path, exercise: Exercise) -> list[str]:
-    """The answer cells of an exercise in the solved sheet: those tagged `answer:NAME`."""
-    wanted = {f"answer:{name}" for name in exercise.functions}
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return ["".join(c["source"]) for c in cells if wanted & set(c["metadata"].get("tags", []))]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,23 @@
-"""What an exercise is: facts, cases, an oracle, a ladder of checks, hints, and a bank of answers that tests the checks.
+"""What an exercise is: a worked answer, cases, an oracle, a ladder of checks, hints, and a bank that tests the checks.
 
-Everything that a case holds and an answer gives back is a plain array, a number or a dict of arrays (a state dict), so
-an answer may as well run in another process. The learner writes torch: `edge.py` converts on the way in and out. In a
-sheet the cells of an answer are tagged `answer:NAME`; together they need `torch`, `F` and `rearrange`, nothing else.
+Everything that a case holds and an answer gives back is plain data (arrays, numbers, tuples and dicts of these), so an
+answer may as well run in another process. The learner writes torch: `collect.py` converts on the way in and out.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-Value = np.ndarray | int | str | Mapping[str, np.ndarray]
+from videoformer_edu.grading import answer_source
+
+Value = np.ndarray | float | int | bool | str | tuple | Mapping[str, object] | None
 Functions = Mapping[str, Callable]  # the functions of an answer by name, e.g. {"to_tubes": ..., "from_tubes": ...}
+Edits = tuple[tuple[str, str], ...]  # (old, new), each `old` exactly once in the text when its turn comes
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +25,10 @@ class Case:
     """One call of one function of the answer.
 
     `inputs` are its arguments, in the order of the call. `sees` says what a right answer shows here. `axes` names
-    the axes of the right answer; each of `parts` divides it into named regions (by frame, by clip), so that a
-    message can say where an answer is right and where not.
+    the axes of the right answer, or its parts; each of `parts` divides an array into named regions (by frame, by
+    clip), so that a message can say where an answer is right and where not. `free`: many answers are right, the
+    properties alone decide; the oracle gives one of them, for its form. `gradient`: the case on which the gradients of
+    this function are compared (without it, the first case that no property picks by name).
     """
 
     name: str
@@ -32,19 +38,21 @@ class Case:
     share: int = 1
     axes: str = ""
     parts: tuple[Mapping[str, tuple], ...] = ()
+    free: bool = False
+    gradient: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Property:
-    """An algebraic fact that holds for every right answer, whatever the numbers.
+    """An algebraic fact that holds for every right answer, whatever the numbers; it is asked before the values.
 
-    `broken(inputs, output)` gives None, or a sentence about this very output. It is asked for cases of `function`, or
-    only for those named in `cases`.
+    `broken(inputs, output)` gives None, or a sentence that says what was observed in this very output. It is asked for
+    cases of `function`, or only for those named in `cases`.
     """
 
     name: str
     function: str
-    broken: Callable[[Mapping[str, Value], np.ndarray], str | None]
+    broken: Callable[[Mapping[str, Value], object], str | None]
     cases: tuple[str, ...] = ()
 
     def applies(self, case: Case) -> bool:
@@ -53,24 +61,25 @@ class Property:
 
 @dataclass(frozen=True, eq=False)
 class Mutant:
-    """A named wrong answer: the right functions with one mistake, and the sentence that tells a learner about it."""
+    """A named wrong answer: the worked one with a few edits, and the sentence that tells a learner about it."""
 
     name: str
-    functions: Functions
+    edits: Edits
     sentence: str
 
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """A right answer written another way. It must be accepted."""
+    """A right answer written another way. It must be accepted. Functions that it does not give are the worked ones."""
 
     name: str
-    functions: Functions
+    functions: Functions = field(default_factory=dict)
+    edits: Edits = ()
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """|answer - oracle| <= absolute + relative * |oracle|, in float64. Counts are compared exactly."""
+    """|answer - oracle| <= absolute + relative * |oracle|, in float64. Whole numbers and bools are compared exactly."""
 
     absolute: float = 2e-5
     relative: float = 2e-5
@@ -80,10 +89,13 @@ class Tolerance:
 class Exercise:
     """One exercise of a sheet.
 
-    `functions` maps each function that the learner writes to its arguments, as the stub shows them. `oracle(case)` is
-    written in plain loops and shares no code with the package's modules. The ladder for each case: something came
-    back, its type, shape, dtype, finite, inputs unchanged, the properties, the values; at the end, where
-    `differentiable`, a gradient that reaches the first argument.
+    `answer` holds the functions that the learner writes, as they are right: signature and docstring are the stub, the
+    body is the solution. `given` are helpers that the sheet hands out, `needs` the exercises whose functions the answer
+    calls. `oracle(case)` is written in plain loops and shares no code with the package's modules or the answer; what
+    it returns says what is asked for: an array is a tensor of that kind (float32, whole numbers, bools), a number a
+    number, a tuple or dict of these the same. The ladder for each case: something came back, its type, shape, dtype,
+    finite, inputs unchanged, the properties, the values; then the gradients of float results with respect to float
+    inputs, by value, for the functions that are `differentiable` (True: all; or their names).
     """
 
     id: str
@@ -93,31 +105,70 @@ class Exercise:
     points: int
     why: str
     objectives: tuple[str, ...]
-    functions: Mapping[str, str]
+    answer: tuple[Callable, ...]
     cases: Callable[[np.random.Generator], list[Case]]
-    oracle: Callable[[Case], np.ndarray]
+    oracle: Callable[[Case], object]
     hints: tuple[str, str, str]
     mutants: tuple[Mutant, ...]
     styles: tuple[Style, ...]
+    given: tuple[Callable, ...] = ()
+    needs: tuple[Exercise, ...] = ()
     properties: tuple[Property, ...] = ()
-    needs: tuple[str, ...] = ()
-    differentiable: bool = True
-    counts: bool = False
-    tolerance: Tolerance = Tolerance()
+    differentiable: bool | tuple[str, ...] = True
+    tolerance: Tolerance | Mapping[str, Tolerance] = Tolerance()
 
     def __post_init__(self):
         if not 1 <= self.difficulty <= 5:
             raise ValueError(f"{self.id}: difficulty runs from 1 to 5, got {self.difficulty}")
         if len(self.hints) != 3:
             raise ValueError(f"{self.id}: three hints, one after the other; got {len(self.hints)}")
-        for answer in (*self.mutants, *self.styles):
-            if set(answer.functions) != set(self.functions):
-                raise ValueError(f"{self.id}: {answer.name!r} gives {sorted(answer.functions)}, "
-                                 f"the exercise asks for {sorted(self.functions)}")
+        named = [(style.name, name) for style in self.styles for name in style.functions]
+        named += [(prop.name, prop.function) for prop in self.properties]
+        if not isinstance(self.differentiable, bool):
+            named += [("differentiable", name) for name in self.differentiable]
+        for what, name in named:
+            if name not in self.functions:
+                raise ValueError(f"{self.id}: {what!r} speaks of {name}, the exercise asks for "
+                                 f"{', '.join(self.functions)}")
+
+    @cached_property
+    def functions(self) -> dict[str, str]:
+        """Each function that the learner writes with its arguments: `{"to_tubes": "x, t"}`."""
+        return {made.__name__: ", ".join(str(p.replace(annotation=p.empty))
+                                         for p in inspect.signature(made).parameters.values()) for made in self.answer}
+
+    @property
+    def right(self) -> dict[str, Callable]:
+        """The worked answer by name."""
+        return {made.__name__: made for made in self.answer}
+
+    @cached_property
+    def whole(self) -> tuple[Callable, ...]:
+        """Everything that the answer is made of: what `needs` bring, the given helpers, the answer."""
+        made = [part for need in self.needs for part in need.whole] + [*self.given, *self.answer]
+        return tuple(dict.fromkeys(made))
+
+    def functions_of(self, entry: Mutant | Style) -> dict[str, Callable]:
+        """The functions of an entry of the bank. Raises ValueError when an edit does not fit the worked answer."""
+        if not entry.edits:
+            return self.right | dict(entry.functions)
+        try:
+            made = answer_source.edited(self.whole, entry.edits)
+        except ValueError as error:
+            raise ValueError(f"{self.id}, {entry.name!r}: {error}") from error
+        return {name: made[name] for name in self.functions}
 
     def signature(self, name: str) -> str:
         """`to_tubes(x, t)`, as the stub shows it."""
         return f"{name}({self.functions[name]})"
+
+    def differentiates(self, function: str) -> bool:
+        return self.differentiable if isinstance(self.differentiable, bool) else function in self.differentiable
+
+    def tolerance_of(self, function: str) -> Tolerance:
+        if isinstance(self.tolerance, Tolerance):
+            return self.tolerance
+        return self.tolerance.get(function, Tolerance())
 
     def statement(self) -> str:
         """The facts of the exercise as Markdown: the block that stands at its head in the sheet."""

@@ -45,8 +45,8 @@ def arguments_words(inputs: Mapping[str, object]) -> str:
     return ", ".join(words(name, value) for name, value in inputs.items())
 
 
-def type_words(exercise: Exercise, case: Case, given: Given) -> str | None:
-    if exercise.counts:
+def type_words(count: bool, case: Case, given: Given) -> str | None:
+    if count:
         if given.value is not None:
             return None
         return f"{case.function} should return {case.axes}; yours returned {given.seen}."
@@ -73,10 +73,10 @@ def shape_words(case: Case, given: Given, expected: np.ndarray) -> str | None:
     return f"{words}. It was called with {arguments_words(case.inputs)}."
 
 
-def dtype_words(exercise: Exercise, given: Given) -> str | None:
+def dtype_words(count: bool, given: Given) -> str | None:
     if given.value is None:
         return None
-    if exercise.counts:
+    if count:
         if given.value.dtype.kind in "iu" or (given.value.dtype.kind == "f" and not np.isfinite(given.value).all()):
             return None
         if given.value.dtype.kind == "f" and (given.value == np.round(given.value)).all():
@@ -88,10 +88,10 @@ def dtype_words(exercise: Exercise, given: Given) -> str | None:
             "some tensor on the way was made with another dtype.")
 
 
-def finite_words(exercise: Exercise, given: Given) -> str | None:
+def finite_words(count: bool, given: Given) -> str | None:
     if given.value.dtype.kind != "f" or np.isfinite(given.value).all():
         return None
-    where = "a division by zero" + ("" if exercise.counts else ", or a softmax over scores that are all -inf")
+    where = "a division by zero" + ("" if count else ", or a softmax over scores that are all -inf")
     return (f"{int((~np.isfinite(given.value)).sum())} of {given.value.size} numbers are nan or infinite; "
             f"look for {where}.")
 
@@ -105,9 +105,9 @@ def changed_words(given: Given) -> str | None:
             "a `.clone()` first.")
 
 
-def value_words(exercise: Exercise, case: Case, value: np.ndarray, expected: np.ndarray) -> str:
+def value_words(exercise: Exercise, count: bool, case: Case, value: np.ndarray, expected: np.ndarray) -> str:
     """Where the values differ: which named regions are right, which are not, and the first place in numbers."""
-    if exercise.counts:
+    if count:
         return f"for {arguments_words(case.inputs)} you gave {numbers(value)}, expected {numbers(expected)}."
     tolerance = exercise.tolerance
     far = np.abs(value.astype(np.float64) - expected) > tolerance.absolute + tolerance.relative * np.abs(expected)

@@ -49,12 +49,8 @@ from videoformer_edu.sheets import progress, sheet
 # %% [markdown]
 # STATEMENT 98.1
 
-# %% tags=["answer:twice"]
-def twice(x):
-    """x -> 2 x."""
-    # BEGIN SOLUTION
-    return 2 * x
-    # END SOLUTION
+# %%
+# ANSWER twice
 
 # %%
 ex1.check(twice)
@@ -70,6 +66,11 @@ import numpy as np
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, SheetSpec, Style
 
 
+def twice(x):
+    """x -> 2 x."""
+    return 2 * x
+
+
 def cases(rng):
     return [Case("some numbers", "twice", {"x": rng.standard_normal((n, 3)).astype(np.float32)}, "all doubled")
             for n in (2, 5)]
@@ -77,10 +78,10 @@ def cases(rng):
 
 SHEET = SheetSpec("98", "Twice", "98_thrown_away_sheet", (Exercise(
     id="98.1", title="Twice", difficulty=1, minutes=3, points=10, why="it is the smallest exercise.",
-    objectives=("double a tensor",), functions={"twice": "x"}, cases=cases,
+    objectives=("double a tensor",), answer=(twice,), cases=cases,
     oracle=lambda case: 2.0 * case.inputs["x"].astype(np.float64),
     hints=("Add it to itself.", "x + x", "2 * x"),
-    mutants=(Mutant("squared", {"twice": lambda x: x * x}, "You squared it."),),
+    mutants=(Mutant("squared", (("2 * x", "x * x"),), "You squared it."),),
     styles=(Style("sum", {"twice": lambda x: x + x}),)),))
 '''
 

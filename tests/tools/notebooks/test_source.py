@@ -129,3 +129,17 @@ def test_the_cells_that_answer_a_prediction_open_folded(course):
     assert not is_covered(folded[0])
     cover(lesson)
     assert is_covered(folded[0]) and folded[0].outputs[1].text == "the answer"
+
+
+def test_a_sheets_functions_come_from_its_spec(course):
+    path = course / "solutions" / "source" / "04_tiny_sheet.py"
+    path.write_text(path.read_text() + "\n# %%\n# GIVEN linear\n\n\n# ANSWER multi_head\n\n# %%\n# ANSWER norm\n")
+    solved, unsolved = (cells(course, kind)[-3:-1] for kind in ("solution", "exercise"))
+    assert [cell.metadata.tags for cell in unsolved] == [["answer:multi_head"], ["answer:norm"]]
+    assert "scores.softmax(dim=-1) @ v" in solved[0].source and "softmax" not in unsolved[0].source
+    for cell in (solved[0], unsolved[0]):
+        assert "return F.linear(x" in cell.source and '-> (g, l, d); every token' in cell.source
+    assert solved[1].source.count("\n") == 2 and unsolved[1].source.endswith('name.bias."""\n    ...  # your code here')
+    path.write_text(path.read_text() + "\n# %%\n# ANSWER linear\n")
+    with pytest.raises(ValueError, match=r"nothing called 'linear' for '# ANSWER linear'; there are: to_tubes, from"):
+        cells(course, "solution")

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
-from videoformer_edu.grading.spec import Case, Exercise, Property
-from videoformer_edu.sheets.s04_timesformer.cost_bank import MUTANTS, STYLES
+from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
+
+
+def pairs(t, n):
+    """Query-key pairs of one block -> (joint, divided)."""
+    return (t * n) ** 2, t * n * (t + n)
+
+
+def macs(t, n, d):
+    """Multiply-adds of the attention part of one block -> (joint, divided)."""
+    joint, divided = pairs(t, n)
+    return 4 * t * n * d**2 + 2 * joint * d, 9 * t * n * d**2 + 2 * divided * d
+
+
+def crossing(n, d):
+    """The first number of frames at which divided is cheaper, in multiply-adds (n of at least 2)."""
+    return (5 * d + 2 * n) // (2 * n - 2) + 1
+
 
 BOTH = "two numbers, (joint, divided)"
 
@@ -30,7 +48,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     ]
 
 
-def oracle_pairs(t: int, n: int) -> np.ndarray:
+def oracle_pairs(t: int, n: int) -> tuple[int, int]:
     """Ask every token about every token."""
     tokens = [(frame, place) for frame in range(t) for place in range(n)]
     joint = divided = 0
@@ -39,10 +57,10 @@ def oracle_pairs(t: int, n: int) -> np.ndarray:
             joint += 1
             divided += other_place == place  # along time: the same tube, itself included
             divided += other_frame == frame  # across space: the same frame, itself included
-    return np.array([joint, divided])
+    return joint, divided
 
 
-def oracle_macs(t: int, n: int, d: int) -> np.ndarray:
+def oracle_macs(t: int, n: int, d: int) -> tuple[int, int]:
     """Add up the matrix products, rows x inner x columns each, group by group."""
     def product(rows: int, inner: int, columns: int) -> int:
         return rows * inner * columns
@@ -55,19 +73,18 @@ def oracle_macs(t: int, n: int, d: int) -> np.ndarray:
     joint = attention(t * n)
     along_time = sum(attention(t) + product(t, d, d) for _ in range(n))  # each tube, and the temporal projection
     across_space = sum(attention(n) for _ in range(t))
-    return np.array([joint, along_time + across_space])
+    return joint, along_time + across_space
 
 
-def oracle_crossing(n: int, d: int) -> np.ndarray:
-    t = 1
-    while True:
+def oracle_crossing(n: int, d: int) -> int:
+    for t in range(1, 1000):
         joint, divided = oracle_macs(t, n, d)
         if divided < joint:
-            return np.array(t)
-        t += 1
+            return t
+    raise ValueError(f"no crossing below 1000 frames for n = {n}, d = {d}")
 
 
-def oracle(case: Case) -> np.ndarray:
+def oracle(case: Case) -> tuple[int, int] | int:
     functions = {"pairs": oracle_pairs, "macs": oracle_macs, "crossing": oracle_crossing}
     return functions[case.function](**case.inputs)
 
@@ -95,6 +112,89 @@ def not_first(inputs, out: np.ndarray) -> str | None:
     return None
 
 
+PAIRS = "return (t * n) ** 2, t * n * (t + n)"
+JOINT, DIVIDED = "4 * t * n * d**2 + 2 * joint * d", "9 * t * n * d**2 + 2 * divided * d"
+CROSSING = "(5 * d + 2 * n) // (2 * n - 2) + 1"
+
+MUTANTS = (
+    Mutant("t² + n² without t·n", ((PAIRS, "return (t * n) ** 2, t * t + n * n"),),
+           "You gave t² + n² for divided attention. That is one tube and one frame; but there are n tubes of t² "
+           "pairs and t frames of n² pairs: n·t² + t·n² = t·n·(t + n)."),
+    Mutant("t + n only", ((PAIRS, "return t * n, t + n"),),
+           "t + n is how many tokens one token looks at. All t·n tokens look: t·n·(t + n) pairs."),
+    Mutant("space only", ((PAIRS, "return (t * n) ** 2, t * n * n"),),
+           "Your divided count holds the frames, t·n², and leaves out the n tubes of t² pairs each."),
+    Mutant("tubes and frames exchanged", ((PAIRS, "return (t * n) ** 2, t**3 + n**3"),),
+           "You counted t tubes of t² and n frames of n². It is the other way round: one tube for each of the n "
+           "places, one frame for each of the t moments: n·t² + t·n²."),
+    Mutant("each pair once",
+           ((PAIRS, "return t * n * (t * n - 1) // 2, (n * t * (t - 1) + t * n * (n - 1)) // 2"),),
+           "You counted each pair once and left out a token with itself. Attention computes a score for every query "
+           "with every key: both directions and the diagonal."),
+    Mutant("CLS counted", ((PAIRS, "return (t * n + 1) ** 2, n * t * t + t * (n + 1) ** 2"),),
+           "You counted CLS as well. It is asked for patches alone, so that both kinds can be compared: (t·n)² and "
+           "t·n·(t + n)."),
+    Mutant("floating-point operations", ((JOINT, f"2 * ({JOINT})"), (DIVIDED, f"2 * ({DIVIDED})")),
+           "Your numbers are twice too large: you counted a multiplication and an addition as two (FLOP). The "
+           "papers, and this exercise, count one multiply-add (MAC)."),
+    Mutant("temporal projection forgotten", (("9 * t", "8 * t"),),
+           "You left out the temporal projection: one more linear map of d² for each patch, in divided blocks "
+           "only."),
+    Mutant("linear maps forgotten", (("4 * t * n * d**2 + ", ""), ("9 * t * n * d**2 + ", "")),
+           "You counted the scores and the weighing of values only. At d = 768 the linear maps (q, k, v and proj, "
+           "4·d² for each token and attention) cost more than they do."),
+    Mutant("one attention's maps", (("9 * t", "5 * t"),),
+           "Divided attention consists of two attentions, each with its own q, k, v and proj: 8·d² for each token, "
+           "and the temporal projection. You counted the maps of one."),
+    Mutant("output projection forgotten", (("4 * t", "3 * t"), ("9 * t", "7 * t")),
+           "You counted three linear maps in each attention, q, k and v. proj is the fourth."),
+    Mutant("values not weighed", (("2 * joint", "joint"), ("2 * divided", "divided")),
+           "You counted the scores, q·kᵀ, but not the second matrix product, weights times values. It costs as much "
+           "again."),
+    Mutant("pairs for multiply-adds", (("2 * joint * d", "2 * joint"), ("2 * divided * d", "2 * divided")),
+           "You added the number of pairs as if each cost one multiply-add. A score is a product of two rows of d "
+           "numbers, and weighing a value takes d more: 2·d multiply-adds for each pair."),
+    Mutant("crossing of the pairs", ((CROSSING, "n // (n - 1) + 1"),),
+           "You compared query-key pairs. Dividing always saves pairs from a few frames on; but it also pays for a "
+           "second attention's linear maps and the temporal projection, 5·d² for each token. Compare the "
+           "multiply-adds."),
+    Mutant("crossing without the gate", (("5 * d", "4 * d"),),
+           "Your crossing leaves out the temporal projection: 5·d² more for each token in a divided block, not "
+           "4·d²."),
+    Mutant("rounded down", ((CROSSING, CROSSING.removesuffix(" + 1")),),
+           "You rounded down: at that many frames divided is not yet cheaper. The first whole number above the "
+           "quotient is the answer."),
+    Mutant("rounded to the nearest", ((CROSSING, "round((5 * d + 2 * n) / (2 * n - 2))"),),
+           "You rounded to the nearest whole number. The first number of frames above the quotient is asked for, "
+           "however little the quotient is above a whole number: floor plus 1."),
+    Mutant("tie taken for cheaper", ((CROSSING, "math.ceil((5 * d + 2 * n) / (2 * n - 2))"),),
+           "You rounded up, which is right except when the quotient is a whole number: there both cost the same, "
+           "and “cheaper” begins one frame later (floor plus 1)."),
+)
+
+
+def pairs_by_groups(t, n):
+    return [t * n * t * n, sum(t * t for _ in range(n)) + sum(n * n for _ in range(t))]
+
+
+def macs_by_parts(t, n, d):
+    def attention(groups, k):
+        return groups * (4 * k * d**2 + 2 * k * k * d)
+
+    return attention(1, t * n), attention(n, t) + t * n * d**2 + attention(t, n)
+
+
+def crossing_by_search(n, d):
+    return next(t for t in itertools.count(1) if macs_by_parts(t, n, d)[1] < macs_by_parts(t, n, d)[0])
+
+
+STYLES = (
+    Style("group by group, and a search", {"pairs": pairs_by_groups, "macs": macs_by_parts,
+                                           "crossing": crossing_by_search}),
+    Style("floats that are whole", {"pairs": lambda t, n: tuple(map(float, pairs(t, n))),
+                                    "macs": lambda t, n, d: tuple(map(float, macs(t, n, d)))}),
+)
+
 EXERCISE = Exercise(
     id="04.4",
     title="What it costs, and when dividing pays",
@@ -105,11 +205,9 @@ EXERCISE = Exercise(
         "which clip length on it holds.",
     objectives=("count query-key pairs and multiply-adds of joint and divided attention",
                 "compute the clip length from which dividing pays"),
-    functions={"pairs": "t, n", "macs": "t, n, d", "crossing": "n, d"},
+    answer=(pairs, macs, crossing),
     cases=cases,
     oracle=oracle,
-    differentiable=False,
-    counts=True,
     properties=(
         Property("every token looks equally far", "pairs", not_per_token),
         Property("the first one", "crossing", not_first),

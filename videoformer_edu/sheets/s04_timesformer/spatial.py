@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import nn
 
-from videoformer_edu.grading.spec import Case, Exercise, Property
+from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
 from videoformer_edu.sheets import inputs as make
 from videoformer_edu.sheets import oracles
-from videoformer_edu.sheets.s04_timesformer.spatial_bank import MUTANTS, NAME, STYLES
+
+NAME = "spatial_attention.attention"
+
+
+def linear(x, weights, name):
+    """One linear map of the dict, on the last axis (given)."""
+    return F.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def multi_head(x, weights, name, heads):
+    """x (g, l, d): g groups of l tokens -> (g, l, d); every token looks at its own group."""
+    qkv = linear(x, weights, f"{name}.qkv")  # (g, l, 3*d)
+    q, k, v = rearrange(qkv, "g l (three head e) -> three g head l e", three=3, head=heads)
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (g, head, l, l)
+    out = scores.softmax(dim=-1) @ v  # (g, head, l, e)
+    return linear(rearrange(out, "g head l e -> g l (head e)"), weights, f"{name}.proj")
+
+
+def spatial_attention(x, weights, t, heads):
+    """x (b, 1 + t*n, d), CLS first -> its update, the same shape."""
+    cls, patches = x[:, :1], x[:, 1:]
+    copies = cls.repeat_interleave(t, dim=0)  # (b*t, 1, d)
+    frames = torch.cat([copies, rearrange(patches, "b (t n) d -> (b t) n d", t=t)], dim=1)  # (b*t, 1 + n, d)
+    frames = multi_head(frames, weights, "spatial_attention.attention", heads)
+    cls = rearrange(frames[:, :1], "(b t) one d -> b t one d", t=t).mean(dim=1)  # (b, 1, d)
+    return torch.cat([cls, rearrange(frames[:, 1:], "(b t) n d -> b (t n) d", t=t)], dim=1)
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -93,6 +122,150 @@ def cls_is_blind(inputs, out: np.ndarray) -> str | None:
             "The logits are read from CLS, so the model would be blind to it.")
 
 
+SPLIT = 'rearrange(qkv, "g l (three head e) -> three g head l e", three=3, head=heads)'
+MERGE = 'rearrange(out, "g head l e -> g l (head e)")'
+MEAN = 'rearrange(frames[:, :1], "(b t) one d -> b t one d", t=t).mean(dim=1)'
+WHOLE = 'frames = multi_head(frames, weights, "spatial_attention.attention", heads)'
+CLS_LEFT_OUT = ((WHOLE, 'frames = torch.cat([0 * copies, multi_head(frames[:, 1:], weights, '
+                        '"spatial_attention.attention", heads)], dim=1)'),)
+
+MUTANTS = (
+    Mutant("scale missing", ((" / q.shape[-1] ** 0.5", ""),),
+           "You did not divide the scores by √e. Sums of e products grow with e; undivided, the softmax leans on a "
+           "single key and little gradient is left."),
+    Mutant("scaled by the whole width", (("q.shape[-1] ** 0.5", "x.shape[-1] ** 0.5"),),
+           "You divided the scores by √d. A head adds up only its own e = d / heads products: divide by √e."),
+    Mutant("scaled by e instead of its root", (("q.shape[-1] ** 0.5", "q.shape[-1]"),),
+           "You divided the scores by e. Their spread grows with √e (variances add up, not spreads), so divide by "
+           "the square root."),
+    Mutant("softmax over the queries", (("softmax(dim=-1)", "softmax(dim=-2)"),),
+           "Your softmax runs over the queries. Each query shares out a total of 1 among the keys: the scores are "
+           "(queries, keys), so softmax over the last axis."),
+    Mutant("softmax missing", ((".softmax(dim=-1)", ""),),
+           "The softmax is missing: raw scores weigh the values, so the result is no average and can grow without "
+           "bound."),
+    Mutant("heads before three", (("(three head e)", "(head three e)"),),
+           "You took the 3·d apart as (head, three, e). The published weights lie as (three, head, e): all queries "
+           "first, then all keys, then all values. The shapes agree either way, the numbers do not."),
+    Mutant("heads interleaved", (("(three head e)", "(three e head)"),),
+           "Your heads take every heads-th channel, (e, head). A head is a run of e neighbouring channels, "
+           "(head, e)."),
+    Mutant("queries and keys exchanged", (("q, k, v =", "k, q, v ="),),
+           "Queries and keys are exchanged. In qkv the first third of the rows makes queries, the second keys, the "
+           "third values."),
+    Mutant("keys and values exchanged", (("q, k, v =", "q, v, k ="),),
+           "Keys and values are exchanged. In qkv the first third of the rows makes queries, the second keys, the "
+           "third values."),
+    Mutant("heads joined without moving them", ((MERGE, "out.reshape(x.shape)"),),
+           "You joined the heads by a reshape while they still stood before the tokens: (g, head, l, e) has to "
+           "become (g, l, head, e) first, or tokens are mixed."),
+    Mutant("heads cut without moving them",
+           ((SPLIT, "[part.reshape(len(x), heads, x.shape[1], -1) for part in qkv.chunk(3, dim=-1)]"),
+            (MERGE, "out.reshape(x.shape)")),
+           "You made the heads by a reshape to (g, head, l, e) alone, which deals the tokens out to the heads. Cut "
+           "the width first, (g, l, head, e), then exchange l and head; the same on the way back."),
+    Mutant("attention over the groups",
+           (('qkv = linear(x, weights, f"{name}.qkv")', 'qkv = linear(x.transpose(0, 1), weights, f"{name}.qkv")'),
+            (MERGE, 'rearrange(out, "l head g e -> g l (head e)")')),
+           "Your attention runs over the first axis: tokens of different groups look at one another. That is what "
+           "nn.MultiheadAttention does with (g, l, d) unless batch_first=True."),
+    Mutant("output projection missing",
+           (("return linear(" + MERGE + ', weights, f"{name}.proj")', "return " + MERGE),),
+           "The output projection is missing: after the heads are joined, proj lets them talk to one another."),
+    Mutant("CLS left out", CLS_LEFT_OUT,
+           "CLS takes no part in your attention, so it never sees a patch. The logits are read from CLS: such a "
+           "model gives the same logits for every video, and trains to the class frequencies at best. Put a copy of "
+           "CLS before the patches of each frame."),
+    Mutant("CLS passed through", ((WHOLE, CLS_LEFT_OUT[0][1].replace("0 * copies", "copies")),),
+           "You carry CLS around the attention unchanged. It never sees a patch, and the function should return an "
+           "update: the residual adds the old CLS later. Put a copy of CLS before the patches of each frame."),
+    Mutant("repeat for repeat_interleave", (("cls.repeat_interleave(t, dim=0)", "cls.repeat(t, 1, 1)"),),
+           "Your copies of CLS lie in the order clip 0, clip 1, clip 0, clip 1, ... (repeat), but the frames lie "
+           "with the clip slowest: all frames of clip 0 first. So frames meet another clip's CLS. Use "
+           "repeat_interleave(t, dim=0), or expand to (b, t, 1, d) and flatten."),
+    Mutant("copies summed", ((".mean(dim=1)", ".sum(dim=1)"),),
+           "You added the t copies of CLS up. Their mean keeps the update as large as a patch's, however long the "
+           "clip is."),
+    Mutant("only the copy of frame 0", ((MEAN, "frames[::t, :1]"),),
+           "You kept the copy of CLS from frame 0 and dropped the others: CLS sees one frame. Take the mean over "
+           "the t copies."),
+    Mutant("first b rows", ((MEAN, "frames[:len(x), :1]"),),
+           "You kept the first b rows as CLS. On a (b t) axis these are the first frames of clip 0, not one row for "
+           "each clip. Take (b·t) apart into (b, t), then the mean over t."),
+    Mutant("mean over all clips", ((MEAN, "frames[:, :1].mean(dim=0, keepdim=True).expand(len(x), 1, -1)"),),
+           "You averaged the copies of CLS over frames and clips together, so every clip gets the same CLS. Take "
+           "(b·t) apart into (b, t) and average over t alone."),
+    Mutant("CLS over the whole clip",
+           ((MEAN, 'multi_head(x, weights, "spatial_attention.attention", heads)[:, :1]'),),
+           "Your CLS attends to all frames in one softmax. In divided attention a copy of CLS attends inside each "
+           "frame, and the copies' results are averaged: t softmaxes, not one."),
+    Mutant("joint attention",
+           (("cls, patches = x[:, :1], x[:, 1:]",
+             'return multi_head(x, weights, "spatial_attention.attention", heads)\n    cls, patches = x[:, :1], '
+             "x[:, 1:]"),),
+           "Every token attends to the whole clip: that is joint attention, with its (t·n)² pairs. Group the tokens "
+           "by frame first."),
+    Mutant("CLS is no key",
+           ((WHOLE, 'frames = torch.cat([multi_head(frames, weights, "spatial_attention.attention", heads)[:, :1], '
+                    'multi_head(frames[:, 1:], weights, "spatial_attention.attention", heads)], dim=1)'),),
+           "CLS looks at the patches, but your patches do not look at CLS. CLS belongs to the group: it is query "
+           "and key in each frame."),
+    Mutant("tubes for frames",
+           (("cls, patches = x[:, :1], x[:, 1:]", "cls, patches, t = x[:, :1], x[:, 1:], (x.shape[1] - 1) // t"),
+            ('rearrange(patches, "b (t n) d -> (b t) n d", t=t)', 'rearrange(patches, "b (n t) d -> (b t) n d", t=t)'),
+            ('rearrange(frames[:, 1:], "(b t) n d -> b (t n) d", t=t)',
+             'rearrange(frames[:, 1:], "(b t) n d -> b (n t) d", t=t)')),
+           "You grouped by place, which is attention along time. A spatial group is one frame: (b·t, 1 + n, d)."),
+    Mutant("residual inside", (("return torch.cat([cls, rearrange", "return x + torch.cat([cls, rearrange"),),
+           "You returned x plus the update. The function returns the update alone; the block adds the residual, and "
+           "would then add it twice."),
+)
+
+
+def fused(x, weights, name, heads):
+    made = linear(x, weights, f"{name}.qkv")
+    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in made.chunk(3, dim=-1))
+    out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    return linear(out, weights, f"{name}.proj")
+
+
+def by_einsum(x, weights, name, heads):
+    made = torch.einsum("gld,rd->glr", x, weights[f"{name}.qkv.weight"]) + weights[f"{name}.qkv.bias"]
+    q, k, v = made.reshape(*x.shape[:2], 3, heads, -1).unbind(2)
+    weight = (torch.einsum("gqhe,gkhe->ghqk", q, k) / q.shape[-1] ** 0.5).softmax(-1)
+    out = torch.einsum("ghqk,gkhe->gqhe", weight, v).reshape(x.shape)
+    return out @ weights[f"{name}.proj.weight"].T + weights[f"{name}.proj.bias"]
+
+
+def torch_module(x, weights, name, heads):
+    module = nn.MultiheadAttention(x.shape[-1], heads, batch_first=True)
+    theirs = {"in_proj_weight": "qkv.weight", "in_proj_bias": "qkv.bias",
+              "out_proj.weight": "proj.weight", "out_proj.bias": "proj.bias"}
+    found = {name_of_torch: weights[f"{name}.{ours}"] for name_of_torch, ours in theirs.items()}
+    return torch.func.functional_call(module, found, (x, x, x), {"need_weights": False})[0]
+
+
+def by_expand(x, weights, t, heads):
+    b, s, d = x.shape
+    n = (s - 1) // t
+    copies = x[:, None, :1].expand(b, t, 1, d)
+    frames = torch.cat([copies, x[:, 1:].reshape(b, t, n, d)], dim=2).flatten(0, 1)  # (b*t, 1 + n, d)
+    out = fused(frames, weights, NAME, heads).unflatten(0, (b, t))
+    return torch.cat([out[:, :, 0].mean(1, keepdim=True), out[:, :, 1:].flatten(1, 2)], dim=1)
+
+
+def frame_by_frame(x, weights, t, heads):
+    cls, frames = x[:, :1], x[:, 1:].chunk(t, dim=1)
+    out = [torch_module(torch.cat([cls, frame], dim=1), weights, NAME, heads) for frame in frames]
+    return torch.cat([sum(f[:, :1] for f in out) / t, *(f[:, 1:] for f in out)], dim=1)
+
+
+STYLES = (
+    Style("fused attention, expand", {"multi_head": fused, "spatial_attention": by_expand}),
+    Style("einsum, frame by frame", {"multi_head": by_einsum, "spatial_attention": frame_by_frame}),
+    Style("nn.MultiheadAttention", {"multi_head": torch_module}),
+)
+
 EXERCISE = Exercise(
     id="04.2",
     title="Spatial attention, with CLS in every frame",
@@ -103,7 +276,8 @@ EXERCISE = Exercise(
         "of the copies is how the published code lets it.",
     objectives=("write multi-head attention from its four tensors", "give each frame its own copy of CLS",
                 "bring the copies back to one token"),
-    functions={"multi_head": "x, weights, name, heads", "spatial_attention": "x, weights, t, heads"},
+    answer=(multi_head, spatial_attention),
+    given=(linear,),
     cases=cases,
     oracle=oracle,
     properties=(

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from einops import rearrange
 
-from videoformer_edu.grading.spec import Case, Exercise, Property
-from videoformer_edu.sheets.s04_timesformer.tubes_bank import MUTANTS, STYLES
+from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
+
+
+def to_tubes(x, t):
+    """x (b, t*n, d), time slowest -> tubes (b*n, t, d), clip slowest."""
+    return rearrange(x, "b (t n) d -> (b n) t d", t=t)
+
+
+def from_tubes(tubes, b):
+    """tubes (b*n, t, d) -> x (b, t*n, d): undoes to_tubes."""
+    return rearrange(tubes, "(b n) t d -> b (t n) d", b=b)
 
 
 def numbered(b: int, t: int, n: int, d: int) -> np.ndarray:
@@ -75,6 +86,81 @@ def lost_numbers(inputs, out: np.ndarray) -> str | None:
     return "tokens got lost or doubled: regrouping only moves numbers, each of them must still be there once."
 
 
+THERE = 'rearrange(x, "b (t n) d -> (b n) t d", t=t)'
+BACK = 'rearrange(tubes, "(b n) t d -> b (t n) d", b=b)'
+
+
+def there(new: str) -> tuple[tuple[str, str], ...]:
+    return ((THERE, new),)
+
+
+def back(new: str) -> tuple[tuple[str, str], ...]:
+    return ((BACK, new),)
+
+
+MUTANTS = (
+    Mutant("reshape alone", there("x.reshape(-1, t, x.shape[-1])"),
+           "A reshape alone does not move any number, it only draws the borders elsewhere: your first tube holds "
+           "the first t tokens of frame 0, which are neighbours in space. Take t·n apart into (t, n), exchange "
+           "the two, and only then join b and n."),
+    Mutant("reshape alone on the way back", back("tubes.reshape(b, -1, tubes.shape[-1])"),
+           "On the way back you only reshaped. The tubes lie place after place, the sequence must lie frame after "
+           "frame, so time and place have to be exchanged before they are joined: (b·n, t, d) → (b, n, t, d) → "
+           "(b, t, n, d) → (b, t·n, d)."),
+    Mutant("frames instead of tubes", there('rearrange(x, "b (t n) d -> (b t) n d", t=t)'),
+           "You grouped by frame, (b·t, n, d): tokens of the same moment. That is what spatial attention needs; "
+           "along time a group holds the same place in all frames, (b·n, t, d)."),
+    Mutant("places before clips", there('rearrange(x, "b (t n) d -> (n b) t d", t=t)'),
+           "Your tubes are right, but they lie in the order (n b): place 0 of all clips, then place 1 of all "
+           "clips. With (b n) the clip is the slow axis, as everywhere in the course. With one clip nobody would "
+           "notice."),
+    Mutant("places before clips on the way back", back('rearrange(tubes, "(n b) t d -> b (t n) d", b=b)'),
+           "On the way back you read the first axis as (n b), but the tubes come as (b n), clip slowest: tokens "
+           "end up in another clip. With one clip nobody would notice."),
+    Mutant("places for the slow axis",
+           there("x.reshape(len(x), -1, t, x.shape[-1]).transpose(1, 2).reshape(-1, t, x.shape[-1])"),
+           "You took t·n apart as (n, t). The sequence is frame after frame, so time is the slow factor: (t, n). "
+           "Then exchange the two."),
+    Mutant("batch mixed in", there("x.transpose(0, 1).reshape(-1, t, x.shape[-1])"),
+           "You moved the batch axis behind the tokens and then reshaped: the tubes now mix tokens of different "
+           "clips. Leave b in front; the two axes to exchange are t and n."),
+    Mutant("one tube through all clips", there('rearrange(x, "b (t n) d -> n (b t) d", t=t)'),
+           "Your tubes run through all clips of the batch, (n, b·t, d): a patch would attend to another person's "
+           "video. b belongs to the groups, (b·n, t, d), not to the length of a tube."),
+    Mutant("channels and frames exchanged", there('rearrange(x, "b (t n) d -> (b n) d t", t=t)'),
+           "Your tubes are (b·n, d, t), channels before frames, as a 1-D convolution wants them. Attention wants "
+           "the channels last: (b·n, t, d)."),
+    Mutant("axes not joined", there('rearrange(x, "b (t n) d -> b n t d", t=t)'),
+           "The tubes are right; only b and n are still two axes, (b, n, t, d). Join them into one axis of groups: "
+           "(b·n, t, d)."),
+)
+
+
+def there_by_transpose(x, t):
+    b, l, d = x.shape
+    return x.reshape(b, t, l // t, d).transpose(1, 2).reshape(b * (l // t), t, d)
+
+
+def back_by_transpose(tubes, b):
+    groups, t, d = tubes.shape
+    return tubes.unflatten(0, (b, groups // b)).transpose(1, 2).flatten(1, 2)
+
+
+def there_by_loop(x, t):
+    n = x.shape[1] // t
+    return torch.stack([clip[place::n] for clip in x for place in range(n)])
+
+
+def back_by_loop(tubes, b):
+    clips = tubes.chunk(b)
+    return torch.stack([torch.cat([clip[:, step] for step in range(clip.shape[1])]) for clip in clips])
+
+
+STYLES = (
+    Style("reshape, transpose, reshape", {"to_tubes": there_by_transpose, "from_tubes": back_by_transpose}),
+    Style("slices in a loop", {"to_tubes": there_by_loop, "from_tubes": back_by_loop}),
+)
+
 EXERCISE = Exercise(
     id="04.1",
     title="Frames to tubes and back",
@@ -85,7 +171,7 @@ EXERCISE = Exercise(
         "bugs of video models live.",
     objectives=("regroup (b, t·n, d) into tubes (b·n, t, d) and back",
                 "say why a reshape alone mixes places and frames"),
-    functions={"to_tubes": "x, t", "from_tubes": "tubes, b"},
+    answer=(to_tubes, from_tubes),
     cases=cases,
     oracle=oracle,
     properties=(

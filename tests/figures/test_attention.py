@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 from videoformer_edu.figures.attention import (
     attention_matrix,
     attention_on_frames,
+    for_display,
     similarity_grid,
     tile_maps,
     value_maps,
@@ -82,10 +83,25 @@ def test_each_frame_gets_its_own_map_on_one_scale():
     figure = attention_on_frames(frames, looks)
     for i, axes in enumerate(figure.axes[:3]):
         pixels, values = images_of(axes)
-        assert np.array_equal(pixels, frames[i])
+        assert np.array_equal(pixels, for_display(frames.numpy())[i])
         assert np.allclose(values, looks[i])
         assert axes.get_images()[1].get_clim() == (0, 2)
         assert axes.get_title(loc="left") == f"t = {i}"
+
+
+def test_attention_is_opacity():
+    """Where nobody looks the frame is uncovered, and the strongest share is the least transparent; one colour."""
+    picture = attention_on_frames(frames_of(), torch.rand(3, 2, 5)).axes[0].get_images()[1]
+    shares = np.linspace(0, picture.get_clim()[1], 5)
+    red, green, blue, opacity = picture.cmap(picture.norm(shares)).T
+    assert opacity[0] == 0 and (np.diff(opacity) > 0.2).all() and 0.9 < opacity[-1] < 1
+    assert np.ptp(red) == np.ptp(green) == np.ptp(blue) == 0 and red[0] > green[0] > blue[0] == 0
+
+
+@pytest.mark.parametrize("side, edges", [(13, "nearest"), (14, "bilinear")])
+def test_only_fine_maps_are_smooth(side, edges):
+    pixels, picture = attention_on_frames(frames_of(1), torch.rand(1, 3, side)).axes[0].get_images()
+    assert pixels.get_interpolation() == "nearest" and picture.get_interpolation() == edges
 
 
 def test_a_map_lies_over_the_whole_frame():

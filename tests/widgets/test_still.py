@@ -9,11 +9,12 @@ import torch
 from PIL import Image, ImageColor
 from reading import explorer_of
 
+from videoformer_edu.figures.attention import for_display
 from videoformer_edu.figures.show import png
 from videoformer_edu.figures.style import ATTENTION, QUERY
 from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets import attention_explorer
-from videoformer_edu.widgets.still import GAP, columns_of, for_display, shown_width, still_picture
+from videoformer_edu.widgets.still import GAP, columns_of, shown_width, still_picture
 
 T, H, W = 3, 2, 5
 

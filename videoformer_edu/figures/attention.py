@@ -10,15 +10,33 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from videoformer_edu.figures.show import as_frames
-from videoformer_edu.figures.style import DIVERGING, JOINT, SEQUENTIAL, house_style, new_figure
+from videoformer_edu.figures.style import ATTENTION, DIVERGING, PAGE_MM, QUERY, SEQUENTIAL, house_style, new_figure
 
 NARROW, WIDE = 100, 170  # mm
-OVERLAY = 0.6  # how much of a map covers the pixels below it
+STRONGEST = 0.92  # opacity where attention is largest; where there is none, nothing covers the frame
+SMOOTH = 14  # patches a side, from which on a map is drawn without edges
+MIDDLE = 0.45  # brightness that the median pixel of a dark clip is raised to
+COLOUR = 0.6  # how much of their colour the frames keep, so that amber is attention alone
+AMBER = LinearSegmentedColormap.from_list("attention", [(*to_rgb(ATTENTION), 0), (*to_rgb(ATTENTION), STRONGEST)])
+
+
+def for_display(pixels: np.ndarray) -> np.ndarray:
+    """Frames `(t, h, w, 3)` uint8, brighter where the clip is dark and less colourful. No model ever sees these."""
+    x = pixels / 255
+    middle = float(np.clip(np.median(_grey(x)), 0.02, MIDDLE))
+    x = x ** max(0.45, math.log(MIDDLE) / math.log(middle))  # one gamma for the clip, 1 where it is bright enough
+    grey = _grey(x)
+    return np.rint(255 * (grey + COLOUR * (x - grey))).clip(0, 255).astype(np.uint8)
+
+
+def _grey(x: np.ndarray) -> np.ndarray:
+    return x @ np.array([[0.299], [0.587], [0.114]])  # (t, h, w, 1)
 
 
 @house_style()
@@ -58,12 +76,13 @@ def attention_matrix(
 @house_style()
 def attention_on_frames(
     frames, looks, *, query: tuple[int, int, int] | Sequence[tuple[int, int, int]] | None = None,
-    names: Sequence[str] | None = None, columns: int | None = None, overlay: float = OVERLAY,
+    names: Sequence[str] | None = None, columns: int | None = None,
 ) -> Figure:
-    """Maps `looks (t, h, w)` over pixels `frames (t, H, W, 3)` uint8, one picture a frame, all on one colour scale.
+    """Maps `looks (t, h, w)` over pixels `frames (t, H, W, 3)` uint8, one picture a frame, all on one scale.
 
-    query: the patch that looks, (frame, row, column), outlined in orange; several may be given. names: a title for
-    each frame. columns: frames in a row, by default up to 4. Several heads or several pictures side by side are
+    Attention is amber and as opaque as its share; the frames are shown brighter than they are.
+    query: the patch that looks, (frame, row, column), outlined in blue and white; several may be given. names: a title
+    for each frame. columns: frames in a row, by default up to 4. Several heads or several pictures side by side are
     "frames" too: repeat or stack them.
     """
     frames, looks = as_frames(frames), _array(looks, 3, "looks (t, h, w)")
@@ -77,17 +96,18 @@ def attention_on_frames(
     for i, row, column in queries:
         if not (0 <= i < t and 0 <= row < h and 0 <= column < w):
             raise ValueError(f"query {(i, row, column)} is outside the {t} x {h} x {w} grid (frame, row, column)")
-    figure, axes = _row_of_axes(t, columns, frames.shape[1] / frames.shape[2])
-    for i, ax in enumerate(axes):
-        pixels = ax.imshow(frames[i], extent=(0, w, h, 0))
-        picture = ax.imshow(looks[i], extent=(0, w, h, 0), vmin=0, vmax=looks.max() or 1, alpha=overlay)
-        pixels.set_interpolation("nearest")
+    figure, axes = _row_of_axes(t, columns, frames.shape[1] / frames.shape[2], bar=12)
+    smooth = "bilinear" if max(h, w) >= SMOOTH else "nearest"
+    for i, (ax, pixels) in enumerate(zip(axes, for_display(frames), strict=True)):
+        ax.imshow(pixels, extent=(0, w, h, 0), interpolation="nearest")
+        picture = ax.imshow(looks[i], extent=(0, w, h, 0), cmap=AMBER, vmin=0, vmax=looks.max() or 1,
+                            interpolation=smooth)
         ax.set_title(names[i])
     for i, row, column in queries:
-        for colour, thick in (("white", 4), (JOINT, 2)):
+        for colour, thick in (("white", 4), (QUERY, 2)):
             axes[i].add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=colour, linewidth=thick))
-    bar = figure.colorbar(picture, ax=axes, shrink=0.8, label="share of attention", ticks=MaxNLocator(4))
-    bar.solids.set_alpha(1)
+    figure.colorbar(picture, ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02, label="share of attention",
+                    ticks=MaxNLocator(4))
     return figure
 
 
@@ -139,13 +159,17 @@ def tile_maps(maps) -> np.ndarray:
     return padded.transpose(0, 2, 1, 3).reshape(h * (h + 1), w * (w + 1))[:-1, :-1]
 
 
-def _row_of_axes(count: int, columns: int | None, ratio: float) -> tuple[Figure, list]:
-    """Axes for `count` pictures of height/width `ratio`, in reading order; the cells of the last row may stay empty."""
+def _row_of_axes(count: int, columns: int | None, ratio: float, bar: float = 0) -> tuple[Figure, list]:
+    """Axes for `count` pictures of height/width `ratio`, in reading order; the cells of the last row may stay empty.
+
+    bar: mm below the pictures for the scale; 0 leaves its place at the right.
+    """
     columns = min(count, 4) if columns is None else columns
     rows = math.ceil(count / columns)
-    width = float(np.clip(20 + 38 * columns, NARROW, WIDE))
-    side = (width - 20) / columns
-    figure = new_figure(width, rows * (side * ratio + 8))
+    beside = 0 if bar else 20  # mm
+    width = float(np.clip(beside + (45 if bar else 38) * columns, NARROW, PAGE_MM[1] if bar else WIDE))
+    side = (width - beside) / columns
+    figure = new_figure(width, rows * (side * ratio + 8) + bar)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for ax in axes:
         ax.set_axis_off()
@@ -173,4 +197,4 @@ def _ink(picture, value: float) -> str:
     return "black" if 0.299 * r + 0.587 * g + 0.114 * b > 0.5 else "white"
 
 
-__all__ = ["attention_matrix", "attention_on_frames", "similarity_grid", "tile_maps", "value_maps"]
+__all__ = ["attention_matrix", "attention_on_frames", "for_display", "similarity_grid", "tile_maps", "value_maps"]

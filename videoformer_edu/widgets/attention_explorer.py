@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from videoformer_edu.attention.recording import AttentionMap
+from videoformer_edu.figures.attention import for_display
 from videoformer_edu.figures.show import as_frames, figure_html
 from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets.maps import ShownMap, maps_for_explorer
 from videoformer_edu.widgets.page_explorer import PageExplorer, assemble
 from videoformer_edu.widgets.payload import encode_map
-from videoformer_edu.widgets.still import GAP, columns_of, for_display, shown_width, still_picture, strip
+from videoformer_edu.widgets.still import GAP, columns_of, shown_width, still_picture, strip
 from videoformer_edu.widgets.task import Task, solutions
 
 

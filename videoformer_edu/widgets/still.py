@@ -11,29 +11,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from videoformer_edu.figures.attention import SMOOTH, STRONGEST
 from videoformer_edu.figures.show import as_image
 from videoformer_edu.figures.style import ATTENTION, QUERY
 from videoformer_edu.tokens import Grid
 
 WIDTH, HERO = 720, 400  # CSS pixels: a full row of frames, and a picture alone
 GAP = 6
-STRONGEST = 0.92  # opacity where attention is largest; where there is none, nothing covers the frame
-SMOOTH = 14  # patches a side, from which on a map is drawn without edges
-MIDDLE = 0.45  # brightness that the median pixel of a dark clip is raised to
-COLOUR = 0.6  # how much of their colour the frames keep, so that amber is attention alone
-
-
-def for_display(pixels: np.ndarray) -> np.ndarray:
-    """Frames `(t, h, w, 3)` uint8, brighter where the clip is dark and less colourful. No model ever sees these."""
-    x = pixels / 255
-    middle = float(np.clip(np.median(_grey(x)), 0.02, MIDDLE))
-    x = x ** max(0.45, math.log(MIDDLE) / math.log(middle))  # one gamma for the clip, 1 where it is bright enough
-    grey = _grey(x)
-    return np.rint(255 * (grey + COLOUR * (x - grey))).clip(0, 255).astype(np.uint8)
-
-
-def _grey(x: np.ndarray) -> np.ndarray:
-    return x @ np.array([[0.299], [0.587], [0.114]])  # (t, h, w, 1)
 
 
 def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) -> Image.Image:

@@ -2,6 +2,7 @@
 const cube = (() => {
   const WIDTH = 46, RISE = 24; // pixels: how wide a frame is, and how far its right edge is raised
   const ROW = 290, FALL = 56; // how far the last frame stands at most from the first, to the right and down
+  const LARGEST = 2.2; // times its own size, where an explorer has the room
   const GREY = "#7f868e", KEY = "#E69F00", QUERY = "#0072B2"; // grey is as far from a white page as from a black one
 
   // Where the frames of a grid stand.
@@ -33,8 +34,8 @@ const cube = (() => {
 
   // An SVG. lit: a number in [0, 1] (or true, false) for each token `(t h w)` of `keys`, which is `grid` unless it is
   // given: the opacity of its amber. query: a token of `grid`, blue in a white ring; -1: none. pointed: a token of
-  // `keys` in outline; -1: none.
-  function picture({ grid, keys = grid, lit, query = -1, pointed = -1 }) {
+  // `keys` in outline; -1: none. letter: the size of the frames' numbers.
+  function picture({ grid, keys = grid, lit, query = -1, pointed = -1, letter = 12 }) {
     const [t, h, w] = keys, n = h * w, { width, height, at } = layout(keys);
     const point = (...place) => at(...place).map((value) => value.toFixed(1)).join(" ");
     const cells = (frame, marked, rows, columns) => marked.map(([r, c]) =>
@@ -70,15 +71,22 @@ const cube = (() => {
     }
     const size = [width, height].map((value) => value.toFixed(0));
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${size[0]}" height="${size[1]}" `
-      + `viewBox="0 0 ${size[0]} ${size[1]}" font-family="sans-serif" font-size="12" fill="${GREY}">${parts.join("")}</svg>`;
+      + `viewBox="0 0 ${size[0]} ${size[1]}" font-family="sans-serif" font-size="${letter}" `
+      + `fill="${GREY}">${parts.join("")}</svg>`;
   }
 
   // A cube to be pointed at, which takes the keys of a keyboard. It tells `on` what is asked of it: choose(frame, x, y),
   // preview(frame, x, y), preview(), x and y in shares of the frame; move(t, h, w) and key(name) as kit.stage does.
   function stage(name, on) {
     const node = kit.stage(name, on), drawing = kit.element("div", { className: "vfe-cube", "aria-hidden": "true" });
-    let keys = null;
+    let shown = null, keys = null;
     node.append(drawing);
+    const draw = (room) => {
+      const width = layout(keys).width, scale = Math.min(LARGEST, room / width);
+      drawing.style.maxWidth = `${Math.round(LARGEST * width)}px`;
+      drawing.innerHTML = picture({ ...shown, letter: (13 / scale).toFixed(1) });
+    };
+    const fit = kit.fit(node, draw);
     kit.pointing(drawing, node, (event) => {
       const svg = drawing.firstElementChild, box = svg.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / box.width;
       return hit((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, keys);
@@ -86,8 +94,9 @@ const cube = (() => {
     return {
       node,
       draw(settings) {
+        shown = settings;
         keys = settings.keys || settings.grid;
-        drawing.innerHTML = picture(settings);
+        draw(fit.width);
       },
     };
   }

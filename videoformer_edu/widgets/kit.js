@@ -11,6 +11,17 @@ const kit = (() => {
     space_only: { colour: "#009E73", dash: "2 2" },
   };
 
+  // The width of a node, once it stands in the page: `width`, and `draw(width)` whenever it is another.
+  function fit(node, draw) {
+    const own = { width: 680 };
+    new ResizeObserver(() => {
+      if (!node.clientWidth || node.clientWidth === own.width) return;
+      own.width = node.clientWidth;
+      draw(own.width);
+    }).observe(node);
+    return own;
+  }
+
   // ----------------------------------------------------------------------------------------------------- controls
 
   function element(tag, properties, children) {
@@ -225,6 +236,6 @@ const kit = (() => {
     });
   }
 
-  return { ROLES, element, control, row, hint, select, checkbox, button, range, choice, play, stage, pointing, state,
-    sentence, task, start };
+  return { ROLES, element, control, row, hint, select, checkbox, button, range, choice, play, stage, pointing, fit,
+    state, sentence, task, start };
 })();

@@ -8,7 +8,8 @@ const numbers = (() => {
   function count(n) {
     if (n < 1e6) return Math.round(n).toLocaleString("en");
     const power = Math.min(4, Math.floor(Math.log10(Number(n.toPrecision(3))) / 3)); // 999.9 million is 1.00 billion
-    return `${(n / 1000 ** power).toPrecision(3)} ${["", "", "million", "billion", "trillion"][power]}`;
+    const digits = { minimumSignificantDigits: 3, maximumSignificantDigits: 3 };
+    return `${(n / 1000 ** power).toLocaleString("en", digits)} ${["", "", "million", "billion", "trillion"][power]}`;
   }
 
   // Whole percents that sum to 100: round down, then give what is missing to the largest remainders.

@@ -3,7 +3,6 @@
 # question = "How does a picture become tokens that look at each other?"
 # minutes = 70
 # needs = "PyTorch tensors and `nn.Module`, and no knowledge of transformers."
-# sheet = { exercises = 4, minutes = 50 }
 # objectives = [
 #     "**cut** a picture into patches and turn each into a token with one linear map",
 #     "**compute** attention by hand, then with one matrix product, and say what the $\\sqrt{e}$ is for",

@@ -6,6 +6,7 @@ All figures are for one clip (batch 1) and one forward pass. `python -m videofor
 what was published about them.
 """
 
+from videoformer_edu.cost.clip import Activations, ClipCost, activations, clip_cost
 from videoformer_edu.cost.closed_form import (
     Cost,
     attention_macs,
@@ -20,6 +21,6 @@ from videoformer_edu.cost.closed_form import (
 from videoformer_edu.cost.counted import count_macs, count_parameters
 from videoformer_edu.cost.published import PUBLISHED_TIMESFORMER, Published
 
-__all__ = ["PUBLISHED_TIMESFORMER", "Cost", "Published", "attention_macs", "block_parameters", "count_macs",
-           "count_parameters", "crossing", "timesformer_cost", "timesformer_pairs", "vit_cost", "vivit_cost",
-           "vivit_pairs"]
+__all__ = ["PUBLISHED_TIMESFORMER", "Activations", "ClipCost", "Cost", "Published", "activations", "attention_macs",
+           "block_parameters", "clip_cost", "count_macs", "count_parameters", "crossing", "timesformer_cost",
+           "timesformer_pairs", "vit_cost", "vivit_cost", "vivit_pairs"]

@@ -208,7 +208,7 @@ fast = {}
 for stride in (1, 2, 4, 15, 16):
     said = answers(film[:, :, :8 * stride:stride])
     fast[stride] = [(said == meant).float().mean().item() for meant in (direction, direction ^ 1)]
-    print(f"every {stride:>2}th frame, {2 * stride:>2} pixels a step: right {fast[stride][0]:4.0%}, "
+    print(f"stride {stride:>2}, {2 * stride:>2} pixels a step: right {fast[stride][0]:4.0%}, "
           f"the opposite direction {fast[stride][1]:4.0%}")
 
 # %% [markdown]
@@ -655,7 +655,7 @@ clip_cost_explorer(speed=speed)
 # Take the image model of lesson 01, which names digits, and the moving digits. First the question *which digit?*,
 # with more and more frames. Then we play the clips backwards.
 #
-# > **Predict.** One frame is right in about 81 % of the clips. What do eight frames give: less, the same, or more? And
+# > **Predict.** One frame is right in about five of six clips. What do eight frames give: less, the same, or more? And
 # > how much do the mean logits change when the clip is reversed?
 
 # %%
@@ -667,7 +667,7 @@ frames = rearrange(clips.clips, "b c t h w -> (b t) c h w")
 with torch.no_grad():
     logits = rearrange(reader(normalise(frames, MOTION_PIXELS)), "(b t) k -> b t k", t=8)
 named = {count: (logits[:, :count].mean(1).argmax(-1) == clips.digit).float().mean().item() for count in (1, 2, 4, 8)}
-print({f"{count} frames": f"{value:.0%}" for count, value in named.items()})
+print({f"{count} frame{'s' if count > 1 else ''}": f"{value:.0%}" for count, value in named.items()})
 turned = (logits.mean(1) - logits.flip(1).mean(1)).abs().max().item()
 print(f"backwards, the mean changes by {turned:.6f}")
 

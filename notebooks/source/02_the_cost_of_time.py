@@ -3,6 +3,7 @@
 # question = "What does the time axis cost, and who pays?"
 # minutes = 70
 # needs = "lesson 01, or the idea of tokens, of attention and of a transformer block."
+# sheet = { exercises = 4, minutes = 50 }
 # objectives = [
 #     "**count** the tokens of any clip, with patches or tubelets, and say what a remainder loses",
 #     "**choose** frames from a longer film, and say what each way of choosing cannot see",
@@ -10,7 +11,7 @@
 #     "**read** a published cost: multiply-adds or FLOP, one view or three, parameters or work",
 #     "**predict** the time and the memory of a clip, and measure both on your own machine",
 # ]
-# serves.1 = { experiment = "time and memory predicted, then measured (02)", exercises = "all" }
+# serves.1 = { experiment = "time and memory predicted, then measured", exercises = "all" }
 # ///
 
 # %% [markdown]
@@ -56,7 +57,15 @@ from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # one thread: what is measured below belongs to one core
-print("ready")
+
+# %%
+from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
+
+block = Repeat("block", 12, (Stage("joint", residual=True), Stage("mlp", residual=True)), "1,569 × 768")
+show_architecture({"a video transformer": ("3 × 8 × 224 × 224", Stage("embed", "1,568 × 768"), Stage("cls", "1,569 × 768"),
+                                           Stage("positions"), block, Stage("head", "400 logits"))}, here="block",
+                  caption="The plainest video transformer: a ViT whose tokens come from eight frames. Sections 1 and 2 are "
+                          "about what goes in at the top, sections 3 to 7 about what the twelve blocks cost.")
 
 # %% [markdown]
 # ## 1 · How many tokens is a clip?
@@ -576,8 +585,8 @@ ms = {kind: ([1e3 * s for s in predicted[kind]], [1e3 * s for s in measured[kind
 mb = {"joint": ([v / 1e6 for v in said_joint], [v / 1e6 for v in peaks["joint"]]),
       "joint, stored": ([v / 1e6 for v in said_stored], [v / 1e6 for v in stored])}
 show(dots_on_lines(frames_axis, {"milliseconds, one thread": ms, "peak memory, MB": mb}),
-     alt="Left: time over frames, both axes logarithmic. The measured dots follow the predicted lines, a little above "
-         "them. Right: peak memory; the dots lie on the lines, which part where scores are stored.",
+     alt="Two charts over frames, all axes logarithmic. Left: milliseconds of the joint and the divided block, dots beside "
+         "predicted lines. Right: peak memory of the joint block, with and without stored scores.",
      caption="Lines: predicted from the formulas. Dots: measured on the machine that ran this page.")
 print(f"peak memory, formula against found: {max(abs(a / b - 1) for a, b in zip(said_joint, peaks['joint'], strict=True)):.3f} "
       "at most apart")
@@ -588,7 +597,7 @@ print(f"peak memory, formula against found: {max(abs(a / b - 1) for a, b in zip(
 # - **The slope is the formula's.** The joint line bends upwards where the pairs take over, $l = 6d$: 1,152 tokens, 24
 #   frames here too. The lines cross near 11 frames, and so do the dots, if your machine was quiet.
 # - **The dots lie above the line.** Norms, softmax and GELU multiply nothing of weight, but they walk through memory;
-#   very short clips pay for calls. On the machine that made this page 20 to 40 % more; a GPU pays more of it.
+#   very short clips pay for calls. On the machine that made this page it was 20 to 40 % from 8 frames on.
 # - **Memory lies on the line**, because it is counted: `peak_bytes` follows every tensor that is made and freed. It
 #   does not see what a kernel needs inside. At 64 frames the stored tables take ten times the rest.
 

@@ -4,8 +4,8 @@ import pytest
 
 from videoformer_edu.widgets import clip_cost_explorer
 
-KEYS = {"frames": "ArrowRight", "patch": "ArrowUp", "pixels": "ArrowDown", "tubelet": "ArrowDown", "width": "ArrowDown",
-        "blocks": "ArrowDown", "published": "ArrowDown", "to": "ArrowDown"}
+KEYS = {"published": "ArrowDown", "frames": "ArrowRight", "patch": "ArrowUp", "pixels": "ArrowDown",
+        "tubelet": "ArrowDown", "width": "ArrowDown", "blocks": "ArrowDown", "to": "ArrowDown"}
 
 
 def named(explorer, name):
@@ -23,7 +23,7 @@ def test_nothing_is_shown_before_a_guess(show):
     explorer.page.keyboard.type("1000")
     assert "Your guess: 1000. Press See." in said.text_content()
     explorer.page.keyboard.press("Enter")
-    assert said.text_content() == ("1,569 tokens: 180 G multiply-adds (3.59 s here), 0.557 GB of memory. "
+    assert said.text_content() == ("1,569 tokens: 180 G multiply-adds (3.59 s here), 0.397 GB of memory. "
                                    "You guessed 1,000 G: 5.57 times too much.")
     assert root.locator("path.line").count() >= 3
     root.get_by_role("button").click()
@@ -38,7 +38,7 @@ def test_every_control_changes_what_is_said_or_drawn(show, seen):
         root.get_by_role("button").click()
     for name, key in KEYS.items():
         assert explorer.press(named(explorer, name), key), name
-    for name in ("store the scores", "divided", "memory"):
+    for name in ("store the scores", "space only", "memory"):
         assert explorer.press(named(explorer, name), "Space"), name
     assert root.get_attribute("data-memory") == "1"
 

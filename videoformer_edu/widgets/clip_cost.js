@@ -81,7 +81,8 @@ const clip_cost = (() => {
     const see = kit.button("See", () => state.set({ seen: 1 - state.seen }));
     const sentence = kit.sentence(), task = kit.task(config.task);
     sentence.node.style.minHeight = root.clientWidth < 500 ? "5.6em" : ""; // the question is longer than the answer
-    const plot = chart.plot("Cost of a clip over its frames, a line for each way of attending", {}, {
+    const axes = {}; // they follow what is shown
+    const plot = chart.plot("Cost of a clip over its frames, a line for each way of attending", axes, {
       choose: (x) => change({ frames: nearest(x) }),
     });
 
@@ -147,9 +148,11 @@ const clip_cost = (() => {
       const marks = state.memory || state.purpose ? [] : config.published.filter(({ setting: one }) =>
         Object.entries(one).every(([name, i]) => name === "frames" || state[name] === i))
         .map(({ name, setting: one, macs }) => ({ name, x: config.frames[one.frames], y: macs }));
-      return {
+      Object.assign(axes, {
         x: { label: "frames", range: [axis[0], axis[axis.length - 1]], log: 2 },
         y: { label: state.memory ? "bytes of memory" : "multiply-adds", range, log: 10, say: state.memory ? bytes : work },
+      });
+      return {
         lines: state.seen ? [...lines, ...flat] : flat, at: now.frames, marks: state.seen ? marks : [],
       };
     }

@@ -11,5 +11,5 @@ from videoformer_edu.widgets.maps import ShownMap, maps_for_explorer
 from videoformer_edu.widgets.page_explorer import PageExplorer
 from videoformer_edu.widgets.task import Task
 
-__all__ = ["KernelExplorer", "PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "cost_explorer",
-           "maps_for_explorer"]
+__all__ = ["KernelExplorer", "PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer",
+           "cost_explorer", "maps_for_explorer"]

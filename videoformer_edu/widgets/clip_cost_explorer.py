@@ -32,7 +32,7 @@ def clip_cost_explorer(*, speed: float | None = None) -> PageExplorer:
     config = {
         "frames": FRAMES, "size": SIZES, "patch": PATCHES, "tubelet": TUBELETS, "width": WIDTHS, "depth": DEPTHS,
         "start": setting(), "published": published(),
-        "task": task_words("Train a whole ViT-B (768 wide, 12 blocks) on 256 frames of 224 × 224 in patches of 16 × 16, "
+        "task": task_words("Train a whole ViT-B (768 wide, 12 blocks) on 256 frames of 224 × 224 in patches of 16 × 16 "
                            "within the memory of a T4.",
                            says="Training keeps vectors of every token, not pairs: that is why dividing the attention "
                                 "did not help, and checkpointing or tubelets did.")

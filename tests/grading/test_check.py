@@ -9,7 +9,7 @@ import torch
 from einops import rearrange
 
 from videoformer_edu.grading.check import check
-from videoformer_edu.grading.edge import is_stub
+from videoformer_edu.grading.crash import is_stub
 from videoformer_edu.sheets import load
 
 TUBES, SPATIAL, BLOCK, COST = load("04").exercises
@@ -80,7 +80,7 @@ def test_a_crash_shows_the_learners_own_line():
     assert "return halves.view(7, 7)" in report.message and "in falls, line " in report.message
     assert "RuntimeError: shape '[7, 7]' is invalid" in report.message
     assert "It was called with x (1, 30, 4), t = 3." in report.message
-    assert report.points == 6  # the way back is right
+    assert report.points == 7.5  # the way back is right, and so is its gradient
 
 
 class Unprintable(Exception):
@@ -136,9 +136,9 @@ def endless(x, t):
     (lambda x: x, "crashed", "was called with the arguments of the stub, (x, t)"),
     (lambda x, t: Unreadable(), "wrong", "cannot be read"),
     (lambda x, t: [x[:, i::10] for i in range(10)], "wrong", "join the pieces with torch.stack or torch.cat"),
-    (lambda x, t: "tubes", "wrong", "an object of type str"),
-    (lambda x, t: tubes(x, t).numpy(), "wrong", "it should be a torch tensor"),
-    (lambda x, t: tubes(x, t).numpy().view(AlwaysEqual), "wrong", "it should be a torch tensor"),
+    (lambda x, t: "tubes", "wrong", "yours returned 'tubes'"),
+    (lambda x, t: tubes(x, t).numpy(), "wrong", "one torch tensor (b*n, t, d); yours returned a NumPy array"),
+    (lambda x, t: tubes(x, t).numpy().view(AlwaysEqual), "wrong", "one torch tensor (b*n, t, d); yours returned a"),
     (lambda x, t: np.array([object()]), "wrong", "a NumPy array of shape (1,) that holds objects"),
     (lambda x, t: np.array(["tubes"]), "wrong", "a NumPy array of shape (1,) that holds <U5"),
     (lambda x, t: tubes(x, t).bfloat16(), "wrong", "should be float32 like the input, yours is bfloat16"),
@@ -186,8 +186,8 @@ def test_the_learner_can_interrupt():
     (lambda t, n: ((t * n) ** 2, t * n * (t + n) + 0.5), "a count is a whole number"),
     (lambda t, n: ((t * n) ** 2, float("nan")), "look for a division by zero."),
     (lambda t, n: ((t * n) ** 2, t * n * (t + n) + 1), "must be a multiple of t·n = 30; 391 is not"),
-    (lambda t, n: ((t * n) ** 2, "390"), "yours returned a tuple of 2"),
-    (lambda t, n: ((t * n) ** 2, 10**30), "yours returned numbers of more than 64 bits"),
+    (lambda t, n: ((t * n) ** 2, "390"), "part [1] of the result of pairs should be a whole number; yours is '390'"),
+    (lambda t, n: ((t * n) ** 2, 10**30), "yours is a number of more than 64 bits"),
     (lambda t, n: np.array([object(), None]), "a NumPy array of shape (2,) that holds objects"),
     (lambda t, n: ((t * n) ** 2, 2 * t * n * (t + n)), "you gave (900, 780), expected (900, 390)"),
 ])

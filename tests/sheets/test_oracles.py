@@ -14,8 +14,8 @@ import videoformer_edu
 from videoformer_edu.attention import MultiHeadAttention, SpatialAttention
 from videoformer_edu.attention.patterns import Full, Spatial, Temporal
 from videoformer_edu.cost import attention_macs
-from videoformer_edu.grading.check import prepare
-from videoformer_edu.grading.edge import to_torch
+from videoformer_edu.grading.conclude import prepare
+from videoformer_edu.grading.returned import to_torch
 from videoformer_edu.layers import EPS
 from videoformer_edu.models import DividedSpaceTimeBlock
 from videoformer_edu.sheets import load

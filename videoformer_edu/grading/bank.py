@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from videoformer_edu.grading.check import judge, prepare
-from videoformer_edu.grading.edge import call
+from videoformer_edu.grading.collect import collect
+from videoformer_edu.grading.conclude import calls, judge, prepare
 from videoformer_edu.grading.spec import Exercise
 
 
 def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
     """`(mutants, cases)` bool: does that case reject that wrong answer?"""
-    pairs = list(zip(*prepare(exercise, seed), strict=True))
-    return np.array([[not judge(exercise, case, call(wrong[case.function], case.inputs), expected).passed
-                      for case, expected in pairs] for wrong in map(exercise.functions_of, exercise.mutants)])
+    cases, expected = prepare(exercise, seed)
+    rows = (collect(exercise.functions_of(mutant), calls(exercise, seed)) for mutant in exercise.mutants)
+    return np.array([[not judge(exercise, *three).passed for three in zip(cases, given, expected, strict=True)]
+                     for given in rows])
 
 
 def kill_table(exercise: Exercise, seed: int = 0) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from videoformer_edu.grading import progress_file
 from videoformer_edu.grading.answer_source import worked
 from videoformer_edu.grading.check import check
-from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, table
+from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, state, table
 from videoformer_edu.grading.spec import Exercise, SheetSpec
 
 
@@ -47,13 +47,13 @@ class NotebookExercise:
         return report
 
     def _mention_prerequisites(self, report: Report) -> Report:
-        """An answer that stands on earlier ones may fail because of them: say so."""
+        """An answer that stands on earlier ones may fail because of them: say so whenever they are not right."""
         session = progress_file.session
         shaky = [need.id for need in self.spec.needs if session.get(need.id, {}).get("last") != RIGHT]
-        if report.outcome not in (CRASHED, WRONG) or report.mistake or not shaky:
+        if report.outcome not in (CRASHED, WRONG) or not shaky:
             return report
         words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
-                 "yet in this session: look there first.")
+                 f"yet in this session{'.' if report.mistake else ': look there first.'}")
         return replace(report, message=f"{report.message}\n{words}")
 
     @property
@@ -123,12 +123,12 @@ class Progress:
 
     def __repr__(self) -> str:
         width = max((len(row[1]) for row in self.rows), default=0)
-        lines = [f"{SIGNS[o]} {id} {title:<{width}}  {o:<13}  tried {tries}  {score(points, out_of)}"
+        lines = [f"{SIGNS[o]} {id} {title:<{width}}  {state(o, points):<13}  tried {tries}  {score(points, out_of)}"
                  for id, title, o, tries, points, out_of in self.rows]
         return "\n".join([*lines, self.summary, self.note])
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr>{cell(f'{id} {title}')}{cell(f'{SIGNS[o]} {o}')}{cell(str(tries))}"
+        rows = "".join(f"<tr>{cell(f'{id} {title}')}{cell(f'{SIGNS[o]} {state(o, points)}')}{cell(str(tries))}"
                        f"{cell(f'{points:g} of {out_of}')}</tr>" for id, title, o, tries, points, out_of in self.rows)
         return (table(("exercise", "outcome", "tried", "points"), rows)
                 + f"<p><strong>{self.summary}</strong></p><p>{html.escape(self.note, quote=False)}</p>")

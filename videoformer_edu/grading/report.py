@@ -50,7 +50,8 @@ class Report:
 
     @property
     def head(self) -> str:
-        return f"{SIGNS[self.outcome]} {self.exercise} {self.title}: {self.outcome}, {score(self.points, self.out_of)}"
+        said = f"{state(self.outcome, self.points)}, {score(self.points, self.out_of)}"
+        return f"{SIGNS[self.outcome]} {self.exercise} {self.title}: {said}"
 
     def __repr__(self) -> str:
         lines = [self.head, *(f"  {line}" for line in self.message.splitlines())]
@@ -79,6 +80,11 @@ class Report:
             parts.append(f"<details{'' if self.outcome == RIGHT else ' open'}><summary>{summary}</summary>"
                          f"{table(('result', 'check', 'what it says'), rows)}</details>")
         return "".join(parts) + "</div>"
+
+
+def state(outcome: str, points: float) -> str:
+    """The outcome in words: half-done work is more than not attempted."""
+    return "begun" if outcome == NOT_ATTEMPTED and points else outcome
 
 
 def score(points: float, out_of: int) -> str:

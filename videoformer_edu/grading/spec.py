@@ -148,6 +148,11 @@ class Exercise:
         made = [part for need in self.needs for part in need.whole] + [*self.given, *self.answer]
         return tuple(dict.fromkeys(made))
 
+    @cached_property
+    def helpers(self) -> tuple[str, ...]:
+        """The names of what the answer stands on and the learner did not write."""
+        return tuple(made.__name__ for made in self.given) + tuple(n for need in self.needs for n in need.helpers)
+
     def functions_of(self, entry: Mutant | Style) -> dict[str, Callable]:
         """The functions of an entry of the bank. Raises ValueError when an edit does not fit the worked answer."""
         if not entry.edits:
@@ -161,9 +166,6 @@ class Exercise:
     def signature(self, name: str) -> str:
         """`to_tubes(x, t)`, as the stub shows it."""
         return f"{name}({self.functions[name]})"
-
-    def differentiates(self, function: str) -> bool:
-        return self.differentiable if isinstance(self.differentiable, bool) else function in self.differentiable
 
     def tolerance_of(self, function: str) -> Tolerance:
         if isinstance(self.tolerance, Tolerance):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from videoformer_edu.attention import MultiHeadAttention
-from videoformer_edu.grading.check import prepare
+from videoformer_edu.grading.conclude import prepare
 from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions
 from videoformer_edu.pretrained.small import load_small

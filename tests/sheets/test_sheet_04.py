@@ -141,7 +141,7 @@ def test_wrong_use_is_explained():
     ex = sheet(4).exercise(1)
     with pytest.raises(TypeError, match=r"check\(to_tubes, from_tubes\); got 3"):
         ex.check(1, 2, 3)
-    with pytest.raises(KeyError, match="there are: 04"):
+    with pytest.raises(KeyError, match="there are: .*04"):
         sheet("77")
     with pytest.raises(KeyError, match="04.1, 04.2, 04.3, 04.4"):
         sheet("04").exercise(9)

@@ -59,7 +59,7 @@ def hops(blocks: Sequence[Block], grid: Grid) -> Tensor:
     heard = torch.eye(grid.l, dtype=torch.bool)
     after = heard.long() - 1  # 0 on the diagonal, -1 elsewhere
     number = quiet = 0
-    while quiet < len(blocks):  # a whole turn without anything new: nothing new will come
+    while not heard.all() and quiet < len(blocks):  # a whole turn without anything new: nothing new will come
         more = reach(blocks[number % len(blocks)], grid, heard)
         number += 1
         quiet = 0 if (more & ~heard).any() else quiet + 1

@@ -121,7 +121,7 @@ show(pattern_matrices({name: p.allowed(small) for name, p in tables.items()}, fr
      alt="Four 16 by 16 tables. Joint is full. Spatial: four blocks of 4 by 4 on the diagonal. Temporal: seven thin "
          "diagonals, a frame apart. Axial along w: eight blocks of 2 by 2 on the diagonal.",
      caption="Rows look, columns are looked at.")
-shifted = {"window": LocalWindow((2, 2, 2)), "shifted by a frame": LocalWindow((2, 2, 2), (1, 0, 0))}
+shifted = {"window": LocalWindow((2, 2, 2)), "shifted": LocalWindow((2, 2, 2), (1, 0, 0))}
 show(pattern_matrices({name: p.allowed(small) for name, p in shifted.items()}, frame=small.n),
      alt="Two 16 by 16 tables. Window: two blocks of 8 by 8, frames 0 and 1, frames 2 and 3. Shifted: a block of 4 by 4 "
          "for frame 0, one of 8 by 8 for frames 1 and 2, one of 4 by 4 for frame 3.",

@@ -23,7 +23,7 @@ def looks_against_waiting(points: Mapping[str, tuple[int, float]], tokens: int) 
     last = max(waiting for waiting, _ in points.values())
     steps = range(1, last + 1)
     axes.plot(steps, [s * tokens ** (1 / s) for s in steps], color=MUTED, linewidth=1.2, linestyle=":")
-    axes.annotate("the least that is possible", (last, last * tokens ** (1 / last)), xytext=(-2, -12), color=MUTED,
+    axes.annotate("the least that is possible", (last, last * tokens ** (1 / last)), xytext=(0, 7), color=MUTED,
                   textcoords="offset points", ha="right", fontsize=8)
     for name, (waiting, keys) in points.items():
         colour = COLOURS.get(name, INK)
@@ -32,7 +32,8 @@ def looks_against_waiting(points: Mapping[str, tuple[int, float]], tokens: int) 
         axes.annotate(name, (waiting, keys), xytext=(7 if right else -7, 3), textcoords="offset points", color=colour,
                       ha="left" if right else "right", fontsize=8.5)
     axes.set_yscale("log")
-    ticks = [t for t in (20, 50, 100, 200, 500, 1000, 2000) if t < 1.6 * tokens]
+    axes.set_ylim(bottom=0.5 * last * tokens ** (1 / last))
+    ticks = [t for t in (10, 20, 50, 100, 200, 500, 1000, 2000) if t < 1.6 * tokens]
     axes.set_yticks(ticks, [f"{t:,}" for t in ticks])
     axes.minorticks_off()
     axes.set_xticks(list(steps))

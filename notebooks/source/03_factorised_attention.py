@@ -31,8 +31,18 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from videoformer_edu.attention import FactorisedDotProductAttention, MultiHeadAttention, SpatialAttention
-from videoformer_edu.attention import Axial, Full, LocalTemporal, LocalWindow, Spatial, Temporal, TemporalAttention
+from videoformer_edu.attention import (
+    Axial,
+    FactorisedDotProductAttention,
+    Full,
+    LocalTemporal,
+    LocalWindow,
+    MultiHeadAttention,
+    Spatial,
+    SpatialAttention,
+    Temporal,
+    TemporalAttention,
+)
 from videoformer_edu.attention.patterns import factorised_dot_product
 from videoformer_edu.attention.reach import blocks_until_all, hops, pairs_of, reach
 from videoformer_edu.figures.cube import show_lit_cubes, show_token_cubes
@@ -123,15 +133,15 @@ show(pattern_matrices({name: p.allowed(small) for name, p in tables.items()}, fr
      caption="Rows look, columns are looked at.")
 shifted = {"window": LocalWindow((2, 2, 2)), "shifted": LocalWindow((2, 2, 2), (1, 0, 0))}
 show(pattern_matrices({name: p.allowed(small) for name, p in shifted.items()}, frame=small.n),
-     alt="Two 16 by 16 tables. Window: two blocks of 8 by 8, frames 0 and 1, frames 2 and 3. Shifted: a block of 4 by 4 "
-         "for frame 0, one of 8 by 8 for frames 1 and 2, one of 4 by 4 for frame 3.",
+     alt="Two 16 by 16 tables. Window: two blocks of 8 by 8, frames 0 and 1, frames 2 and 3. Shifted: a block of "
+         "4 by 4 for frame 0, one of 8 by 8 for frames 1 and 2, one of 4 by 4 for frame 3.",
      caption="A window over two frames, and the same shifted: frames 1 and 2 meet now, 0 and 3 stay alone.")
 print({name: p.pairs(small) for name, p in (tables | shifted).items()})
 
 # %% [markdown]
-# **Divided** attention is two of these, one after the other: temporal, then spatial. **Axial** attention is three: along
-# t, along h, along w. **Factorised heads** (ViViT's model 4) are two *at the same time*: half of the heads look along
-# time, the other half across space.
+# **Divided** attention is two of these, one after the other: temporal, then spatial. **Axial** attention is three:
+# along t, along h, along w. **Factorised heads** (ViViT's model 4) are two *at the same time*: half of the heads look
+# along time, the other half across space.
 #
 # Where are you in the model? Every pattern is another filling of the same box:
 
@@ -150,11 +160,13 @@ show_architecture({name: ("video 3 × 8 × 224²", embed, Repeat("block", 12, (*
                   caption="Three wirings of a block. Norms, positions and CLS are left out.")
 
 # %% [markdown]
-# **Your turn.** Write the predicate of a *tube with neighbours*: a token may look at its own column `w`, at rows at most
-# one away, in all frames. `q` and `k` have `.t`, `.h`, `.w`. Nothing is graded, and the lesson goes on without it.
+# **Your turn.** Write the predicate of a *tube with neighbours*: a token may look at its own column `w`, at rows at
+# most one away, in all frames. `q` and `k` have `.t`, `.h`, `.w`. Nothing is graded, and the lesson goes on without
+# it.
 
 # %% tags=["your_turn"]
-from videoformer_edu.attention.patterns import Place, places as all_places
+from videoformer_edu.attention.patterns import Place
+from videoformer_edu.attention.patterns import places as all_places
 from videoformer_edu.grading.your_turn import your_turn
 
 
@@ -167,8 +179,8 @@ def wide_tube(q, k):
 
 
 mine = wide_tube(Place(*map(torch.tensor, query)), all_places(clip))
-your_turn(mine if mine is None or mine is ... else int(mine.sum()), 24, "Row 1 has the neighbours 0 and 2: three rows of "
-          "one column, in 8 frames.")
+your_turn(mine if mine is None or mine is ... else int(mine.sum()), 24,
+          "Row 1 has the neighbours 0 and 2: three rows of one column, in 8 frames.")
 
 # %% [markdown]
 # ## 2 · A mask says who may look. It saves nothing
@@ -339,8 +351,9 @@ your_turn(one_step(Spatial().allowed(grid), reach(Temporal(), grid)), reach([Tem
 # After how many *blocks* can everyone have heard everyone? A block is what a model repeats: one attention in a joint or
 # a windowed model, two in a divided one, three in an axial one.
 #
-# > **Predict.** 8 frames of 4 x 4. Order these by the number of blocks: joint, divided, axial, factorised heads, windows
-# > of 2 x 2 x 2 (plain and shifted in turn), *near frames* (one frame back, one ahead, then the own frame), space alone.
+# > **Predict.** 8 frames of 4 x 4. Order these by the number of blocks: joint, divided, axial, factorised heads,
+# > windows of 2 x 2 x 2 (plain and shifted in turn), *near frames* (one frame back, one ahead, then the own frame),
+# > space alone.
 
 # %%
 near = [LocalTemporal(3), Spatial()]
@@ -355,9 +368,9 @@ for name, stack in stacks.items():
 assert blocks["divided"] == 1 and blocks["factorised heads"] == 2 and blocks["space alone"] is None
 
 # %% [markdown]
-# Three things to take away. **Divided and axial need one block, factorised heads need two**: heads of one attention look
-# at the same time, so nobody can pass on what another head has just heard. **Windows that never shift never get out.**
-# And *near frames* pass the news one frame a block, like a rumour: 8 frames, 7 blocks.
+# Three things to take away. **Divided and axial need one block, factorised heads need two**: heads of one attention
+# look at the same time, so nobody can pass on what another head has just heard. **Windows that never shift never get
+# out.** And *near frames* pass the news one frame a block, like a rumour: 8 frames, 7 blocks.
 #
 # ### Does the gradient agree?
 #
@@ -421,14 +434,15 @@ assert share[row] > 0.3 and share[~inside].mean() < 0.01
 #
 # $$k_1 + \dots + k_s \;\ge\; s\, l^{1/s}.$$
 #
-# > **Predict.** The real clip: 8 frames of 14 x 14, 1,568 tokens. What is the least number of keys with two attentions in
-# > a row? Divided attention has 8 + 196. Which pattern comes closest to its bound?
+# > **Predict.** The real clip: 8 frames of 14 x 14, 1,568 tokens. What is the least number of keys with two
+# > attentions in a row? Divided attention has 8 + 196. Which pattern comes closest to its bound?
 
 # %%
 from videoformer_edu.figures.tradeoff import looks_against_waiting
 
-rows = {"joint": [Full()], "divided, factorised heads": [Temporal(), Spatial()],
+rows = {"joint": [Full()], "divided": [Temporal(), Spatial()],
         "planes and rows": [LocalWindow((8, 14, 1)), LocalWindow((1, 1, 14))],
+        "heads, then time": [factorised_dot_product(4), Temporal()],
         "axial": [Axial("t"), Axial("h"), Axial("w")],
         "windows 8 x 7 x 7": [LocalWindow((8, 7, 7)), LocalWindow((8, 7, 7), (4, 3, 3))],
         "windows 2 x 7 x 7": [LocalWindow((2, 7, 7)), LocalWindow((2, 7, 7), (1, 3, 3))]}
@@ -437,22 +451,26 @@ for name, stack in rows.items():
     waiting = blocks_until_all(stack, large)  # here every attention counts as a block of its own
     spent = sum(pairs_of(stack[i % len(stack)], large) for i in range(waiting))
     points[name] = waiting, float(spent / large.l)
-    print(f"{name:26} {waiting} attentions, {points[name][1]:6.0f} keys a token, "
-          f"at least {waiting * large.l ** (1 / waiting):6.0f}")
+    print(f"{name:18} attentions: {waiting}   keys a token: {points[name][1]:5.0f}   "
+          f"the least: {waiting * large.l ** (1 / waiting):5.0f}")
 show(looks_against_waiting(points, large.l),
      alt="Keys that a token looks at, logarithmic, against attentions in a row until everyone can have heard everyone. "
-         "Joint: 1 attention, 1,568 keys. Planes and rows: 2, 126. Divided and factorised heads: 2, 204. Axial: 3, 36, "
-         "on the dotted line of the least possible. Windows lie far above it: 3 with 1,008 and 7 with 539.",
-     caption="8 frames of 14 x 14 patches. Low and left is good; nothing can lie below the dotted line.")
+         "Joint: 1 attention, 1,568 keys. Divided: 2, 204. Planes and rows: 2, 126. Heads, then time: 2, 110. Axial: "
+         "3, 36, on the dotted line of the least possible. Windows lie far above it: 3 with 1,008 and 7 with 539.",
+     caption="8 frames of 14 x 14 patches. Low and left is good. Dotted: the least for heads that look alike.")
 assert points["axial"][1] < 1.05 * 3 * large.l ** (1 / 3) and points["planes and rows"][1] == 126
 
 # %% [markdown]
-# Axial attention lies on the bound: 36 keys where 35 is the least. Even with two attentions divided is not the cheapest.
-# Cut the clip into *planes* (all frames, all rows, one column) and *rows*, and 126 keys do what 204 did.
+# Axial attention lies on the bound: 36 keys where 35 is the least. Even with two attentions divided is not the
+# cheapest. Cut the clip into *planes* (all frames, all rows, one column) and *rows*, and 126 keys do what 204 did.
+# *Factorised heads, then time* need 110: half of the heads pay for 8 keys, half for 196, then everyone for 8. (Heads
+# that look at different things can even get below the line, for each pays for its own keys and they pass on each
+# other's.)
 #
 # So why is divided the famous one? Reach is not what it was made for. Its second attention is, weight for weight, the
 # attention of an image model, which comes trained. And windows lie far above the line because they were made for the
-# opposite wish: their keys are *near*, and near is mostly what matters. The published comparison (TimeSformer, table 1):
+# opposite wish: their keys are *near*, and near is mostly what matters. The published comparison (TimeSformer, table
+# 1):
 #
 # | attention | parameters | Kinetics-400 | Something-Something v2 |
 # |---|--:|--:|--:|
@@ -462,16 +480,17 @@ assert points["axial"][1] < 1.05 * 3 * large.l ** (1 / 3) and points["planes and
 # | sparse local, global | 121.4 M | 75.9 | 56.3 |
 # | axial | 156.8 M | 73.5 | 56.2 |
 #
-# Axial, the cheapest in keys, is last but one in the right column and last in the left, with the most parameters: each
-# attention brings its four maps. **Pairs and reach do not rank models.** They tell you what is impossible, and the cost.
+# Axial, the cheapest in keys, is last but one in the right column and last in the left, with the most parameters:
+# each attention brings its four maps. **Pairs and reach do not rank models.** They tell you what is impossible, and
+# the cost.
 #
 # ## 5 · What the small trained models of each kind can do
 #
 # The course trained one of each on the same task: a digit moves over a photograph, in which of eight directions? A
 # guess is right for 12.5 %. No single frame tells; a *set* of frames without order tells the axis, so 50 % at most.
 #
-# > **Predict.** Put these in order: space alone (never reaches another frame), joint (reaches all at once), divided, and
-# > *sparse* (own frame, near frames, every fourth frame; reaches all in two blocks).
+# > **Predict.** Put these in order: space alone (never reaches another frame), joint (reaches all at once), divided,
+# > and *sparse* (own frame, near frames, every fourth frame; reaches all in two blocks).
 
 # %%
 from videoformer_edu.pretrained.small import small_results
@@ -499,17 +518,17 @@ assert accuracy["sparse"] < 20 and accuracy["sparse, tubelets"] > 95
 # - **Tubelets change the question.** A tubelet holds two frames, so even *space alone* solves the task: what had to be
 #   heard along time is in the token before any attention. Test a wiring with patches of single frames.
 #
-# Reach is necessary, not sufficient. A pattern also says where to look *first*, and that can be worth more than freedom.
-# The recipes are in `docs/experiments.md`, what did not help joint attention in `docs/trials.md`.
+# Reach is necessary, not sufficient. A pattern also says where to look *first*, and that can be worth more than
+# freedom. The recipes are in `docs/experiments.md`, what did not help joint attention in `docs/trials.md`.
 #
 # ### Space-only or joint: where is the difference in the code?
 #
 # Users of the published TimeSformer ask this
 # ([TimeSformer#93](https://github.com/facebookresearch/TimeSformer/issues/93)), because both run through *the same
 # lines* of the block. The difference is one axis. Joint attention gets `b (t n) d`: one group with all tokens.
-# Space-only gets `(b t) n d`: frames stand on the batch axis, attention never crosses the batch, and the frames' answers
-# are averaged at the end. No mask, no other module. (And space-only has no positions in time: with frames apart they
-# could do nothing for attention.)
+# Space-only gets `(b t) n d`: frames stand on the batch axis, attention never crosses the batch, and the frames'
+# answers are averaged at the end. No mask, no other module. (And space-only has no positions in time: with frames
+# apart they could do nothing for attention.)
 
 # %%
 torch.manual_seed(0)
@@ -586,8 +605,9 @@ class Carrier(nn.Module):
         return self.head(x)
 
 # %% [markdown]
-# > **Predict.** Three models, as small as they come: joint (one attention), divided (temporal, then spatial), factorised
-# > heads (one attention, half and half). Which of them can learn it at all? Which learns it in fewest steps?
+# > **Predict.** Three models, as small as they come: joint (one attention), divided (temporal, then spatial),
+# > factorised heads (one attention, half and half). Which of them can learn it at all? Which learns it in fewest
+# > steps?
 
 # %%
 def learn(attentions, objects, seed=0, limit=1000):
@@ -654,10 +674,10 @@ assert whole > 0.95 and elsewhere > 0.75 and cut < 0.4
 # A guess. Everything the model knew about colour went through empty background. CogVideoX is right about the wiring,
 # and on this task about the learning.
 #
-# And yet in section 5 *divided* learnt what joint did not find. There is no contradiction. Which way did the digit move?
-# asks what happened **at one place over time**: that is a tube. Which colour had this thing? asks for **the same thing
-# at another place**: that is a look at content, anywhere. *Each wiring makes one of them easy.* When somebody says that
-# divided attention is better, or worse, ask: for which question?
+# And yet in section 5 *divided* learnt what joint did not find. There is no contradiction. Which way did the digit
+# move? asks what happened **at one place over time**: that is a tube. Which colour had this thing? asks for **the
+# same thing at another place**: that is a look at content, anywhere. *Each wiring makes one of them easy.* When
+# somebody says that divided attention is better, or worse, ask: for which question?
 #
 # What this does not show: nothing of size. Two blocks and more have many routes, CogVideoX compares 3-D attention with
 # separated attention on video generation, and our test has 32 tokens. It shows that the argument *can* be true.
@@ -667,8 +687,8 @@ assert whole > 0.95 and elsewhere > 0.75 and cut < 0.4
 #
 # A design is a list of predicates, one for each attention of a block. Here is axial attention, and a judge that counts.
 #
-# > **Try.** Everyone has to hear everyone in *one* block of as many attentions as you like. Axial pays 8 + 4 + 4 = 16 keys
-# > a token. Can you pay less?
+# > **Try.** Everyone has to hear everyone in *one* block of as many attentions as you like. Axial pays 8 + 4 + 4 = 16
+# > keys a token. Can you pay less?
 
 # %%
 from videoformer_edu.attention.patterns import Pattern
@@ -713,9 +733,9 @@ print(f"the least for three attentions: {3 * clip.l ** (1 / 3):.1f} keys")
 # %% [markdown]
 # <details><summary>A design with fewer keys</summary>
 #
-# Split the longest axis once more. Along t: first the frames with the same remainder, `q.t % 2 == k.t % 2` (4 keys), then
-# the frames of a pair, `q.t // 2 == k.t // 2` (2 keys), each with the same h and w. That is 4 + 2 + 4 + 4 = 14. Go on
-# halving and you get seven attentions of 2 keys, also 14: the wiring of the fast Fourier transform.</details>
+# Split the longest axis once more. Along t: first the frames with the same remainder, `q.t % 2 == k.t % 2` (4 keys),
+# then the frames of a pair, `q.t // 2 == k.t // 2` (2 keys), each with the same h and w. That is 4 + 2 + 4 + 4 = 14.
+# Go on halving and you get seven attentions of 2 keys, also 14: the wiring of the fast Fourier transform.</details>
 #
 # But look at the multiply-adds. Every further attention brings its four projections, $4\,l\,d^2$, and at 128 tokens
 # those are nearly all of the bill: here *joint* would be cheapest. Count what you pay for, not what is easy to count.
@@ -761,13 +781,13 @@ reach_explorer()
 # Two questions to keep you busy on the way:
 #
 # <details><summary>Axial attention in the order t, h, w: would w, h, t reach the same?</summary>
-# After all three, yes: everyone has heard everyone. On the way, no: after the first attention one has heard its tube, the
-# other its row. And trained weights of one order are of no use in the other.</details>
+# After all three, yes: everyone has heard everyone. On the way, no: after the first attention one has heard its tube,
+# the other its row. And trained weights of one order are of no use in the other.</details>
 #
 # <details><summary>CLS looks at every patch, and every patch looks at CLS. What does that do to reach?</summary>
-# It makes a shortcut: any patch to CLS in one attention, CLS to any patch in the next. Two attentions are then enough in
-# any pattern, through one vector that everybody shares. That is narrow, and in TimeSformer it opens across frames only
-# because the copies of CLS are averaged (lesson 04).</details>
+# It makes a shortcut: any patch to CLS in one attention, CLS to any patch in the next. Two attentions are then enough
+# in any pattern, through one vector that everybody shares. That is narrow, and in TimeSformer it opens across frames
+# only because the copies of CLS are averaged (lesson 04).</details>
 #
 # ## Summary
 #
@@ -776,7 +796,7 @@ reach_explorer()
 # 3. Divided attention makes "same place, other time" easy and sends everything else through the background.
 #
 # **References.** Bertasius et al. (2021), TimeSformer, [arXiv:2102.05095](https://arxiv.org/abs/2102.05095), table 1.
-# Arnab et al. (2021), ViViT, [arXiv:2103.15691](https://arxiv.org/abs/2103.15691), section 3.3. Ho et al. (2019), *Axial
-# attention in multidimensional transformers*, [arXiv:1912.12180](https://arxiv.org/abs/1912.12180). Liu et al. (2022),
-# *Video Swin Transformer*, [arXiv:2106.13230](https://arxiv.org/abs/2106.13230). Yang et al. (2024), *CogVideoX*,
-# [arXiv:2408.06072](https://arxiv.org/abs/2408.06072), figure 5 and *3D Full Attention*.
+# Arnab et al. (2021), ViViT, [arXiv:2103.15691](https://arxiv.org/abs/2103.15691), section 3.3. Ho et al. (2019),
+# *Axial attention in multidimensional transformers*, [arXiv:1912.12180](https://arxiv.org/abs/1912.12180). Liu et al.
+# (2022), *Video Swin Transformer*, [arXiv:2106.13230](https://arxiv.org/abs/2106.13230). Yang et al. (2024),
+# *CogVideoX*, [arXiv:2408.06072](https://arxiv.org/abs/2408.06072), figure 5 and *3D Full Attention*.

@@ -163,8 +163,8 @@ else:
 # GIVEN linear attend
 
 # %% [markdown]
-# **Predict.** For attention along h, the tokens have to stand as `(b, head, groups, h, e)`. How many groups are there in
-# a clip of `t x h x w`, and which two letters name them?
+# **Predict.** For attention along h, the tokens have to stand as `(b, head, groups, h, e)`. How many groups are there
+# in a clip of `t x h x w`, and which two letters name them?
 #
 # <details><summary>Answer</summary>
 #
@@ -215,8 +215,8 @@ else:
 # planes needs, so with two attentions it depends on the clip which one that is. Any wiring that keeps the budget is
 # right, yours need not be ours.
 #
-# **Predict.** 8 frames of 14 x 14, two attentions. Tubes and frames need 8 + 196 keys a token. Which plane and line need
-# fewer?
+# **Predict.** 8 frames of 14 x 14, two attentions. Tubes and frames need 8 + 196 keys a token. Which plane and line
+# need fewer?
 #
 # <details><summary>Answer</summary>
 #

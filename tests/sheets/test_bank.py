@@ -60,7 +60,10 @@ def test_the_bank_is_rich_and_its_entries_differ(exercise):
     assert all(mutant.sentence.endswith(".") and len(mutant.sentence) > 40 for mutant in exercise.mutants)
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=name)
+NUMBERED = [exercise for exercise in EXERCISES if not all(case.free for case in prepare(exercise, 0)[0])]
+
+
+@pytest.mark.parametrize("exercise", NUMBERED, ids=name)
 def test_the_oracle_stands_clear_of_the_tolerance(exercise):
     """Every mistake is at least ten tolerances away from right in some number of some case."""
     cases, expected = prepare(exercise, 0)

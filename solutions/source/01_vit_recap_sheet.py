@@ -69,11 +69,9 @@ print(f"{len(state)} tensors in all; pictures {tuple(pictures.shape)}")
 # **Predict.** A picture of one colour, 4 x 4 pixels, numbered 0 to 15 row by row, `p = 2`. Which four numbers are in
 # patch 0? And which in patch 2?
 #
-# <details><summary>What you should see when it is right</summary>
-#
-# Patch 0: 0, 1, 4, 5. Patch 1: 2, 3, 6, 7. Patch 2: 8, 9, 12, 13. A `reshape` alone would put 0, 1, 2, 3 into patch
-# 0, which is a row and no square.
-# </details>
+# <details><summary>What you should see when it is right</summary>Patch 0: 0, 1, 4, 5. Patch 1: 2, 3, 6, 7. Patch 2:
+# 8, 9, 12, 13. A <code>reshape</code> alone would put 0, 1, 2, 3 into patch 0, which is a row and no
+# square.</details>
 
 # %%
 # ANSWER patchify embed
@@ -113,10 +111,8 @@ else:
 # **Predict.** A model for 32 x 32 pixels with patches of 4 meets pictures of 32 x 64. How many rows has its table
 # before, how many after? And which row must be the same in both?
 #
-# <details><summary>Answer</summary>
-#
-# 65 before, 1 + 8 x 16 = 129 after. Row 0, of CLS, must be the same: it has no place on the grid.
-# </details>
+# <details><summary>Answer</summary>65 before, 1 + 8 x 16 = 129 after. Row 0, of CLS, must be the same: it has no
+# place on the grid.</details>
 
 # %%
 # ANSWER add_places resize_table
@@ -157,10 +153,8 @@ else:
 #
 # **Predict.** `d = 6`, two heads. Which of the 18 outputs of `qkv`, counted from 0, are the *keys* of head 1?
 #
-# <details><summary>Answer</summary>
-#
-# 9, 10, 11. The keys are outputs 6 to 11; head 0 has the first three of them, head 1 the next three.
-# </details>
+# <details><summary>Answer</summary>9, 10, 11. The keys are outputs 6 to 11; head 0 has the first three of them, head
+# 1 the next three.</details>
 
 # %%
 # GIVEN linear
@@ -209,11 +203,8 @@ else:
 #
 # **Predict.** `attention.proj` and `mlp.2` are set to zero, weights and biases. What comes out of the block?
 #
-# <details><summary>Answer</summary>
-#
-# What went in. Both updates are zero, and the residuals carry the tokens past them. With the norm *after* the sum
-# (post-norm) that would not be so.
-# </details>
+# <details><summary>Answer</summary>What went in. Both updates are zero, and the residuals carry the tokens past them.
+# With the norm <em>after</em> the sum (post-norm) that would not be so.</details>
 
 # %%
 # ANSWER norm
@@ -286,19 +277,14 @@ else:
 #
 # **Your block never used where a patch stands. How can the model know that a stroke is at the top?**
 #
-# <details><summary>Answer</summary>
-#
-# The place was added to each token before the first block, by `add_places`. From then on it is a part of the token's
-# own numbers, and queries and keys can ask for it.
-# </details>
+# <details><summary>Answer</summary>The place was added to each token before the first block, by
+# <code>add_places</code>. From then on it is a part of the token's own numbers, and queries and keys can ask for
+# it.</details>
 #
 # **You load these weights and forget `eps=1e-6`, or read the patches channels last. Which of the two do you notice?**
 #
-# <details><summary>Answer</summary>
-#
-# Channels last: the accuracy collapses. The wrong `eps` moves the logits a little and the accuracy hardly; you notice
-# it when you compare logits, which is why one compares logits.
-# </details>
+# <details><summary>Answer</summary>Channels last: the accuracy collapses. The wrong <code>eps</code> moves the logits
+# a little and the accuracy hardly; you notice it when you compare logits, which is why one compares logits.</details>
 #
 # ## How far you are
 

@@ -95,8 +95,10 @@ def test_two_equal_frames_can_be_drawn(clip):
 def test_tokens_are_framed_at_their_time_row_and_column(clip):
     figure = clips.patches_in_time(clip[[0, 3]], 3, {"A": (0, 1, 0), "B": (3, 0, 2), "C": (3, 1, 1)}, times=[0, 3])
     boxes = [[(box.get_xy(), box.get_width()) for box in axes.patches] for axes in figure.axes]
-    assert boxes == [[((0, 3), 3)], [((6, 0), 3), ((3, 3), 3)]]
+    assert [marks[::2] for marks in boxes] == [[((0, 3), 3)], [((6, 0), 3), ((3, 3), 3)]]
+    assert [marks[1::2] for marks in boxes] == [marks[::2] for marks in boxes], "amber on a dark line"
     assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [["A"], ["B", "C"]]
+    assert [text.xyann[1] < 0 for axes in figure.axes for text in axes.texts] == [True] * 3, "above the frame"
 
 
 def test_average_frames_share_one_grey_scale():
@@ -154,4 +156,5 @@ def test_moving_figure_has_its_words_and_the_moving_picture(clip):
     markup = moving_html(clip, fps=4, alt='a "test"', caption="noise", width=9)
     assert 'alt="a &quot;test&quot;"' in markup and "<figcaption" in markup
     assert markup.count('src="') == 1 and 'src="data:image/webp;base64,' in markup
+    assert '<source media="(prefers-reduced-motion: reduce)" srcset="data:image/png;base64,' in markup
     assert moving_html(clip, fps=4, alt='a "test"', caption="noise", width=9) == markup

@@ -141,7 +141,8 @@ def two_frames(first, second, *, times: tuple[int, int]) -> Figure:
 def patches_in_time(
     clip, patch_size: int, tokens: Mapping[str, tuple[int, int, int]], *, times: Sequence[int] | None = None
 ) -> Figure:
-    """Frames `(t, h, w, 3)` under their patch grid; `tokens` are framed and named: name -> (time, row, column).
+    """Frames `(t, h, w, 3)` under their patch grid; `tokens` are framed, and named above their frame, so that nothing
+    covers what they show: name -> (time, row, column).
 
     times: of the frames, where they are a choice from a longer clip; the tokens' times are among them.
     """
@@ -154,7 +155,7 @@ def patches_in_time(
     if patch_size < 1 or h % patch_size or w % patch_size:
         raise ValueError(f"patches of {patch_size} pixels do not tile frames of {h} x {w}; "
                          "the patch size must divide both sides")
-    width = float(np.clip(36 * t, NARROW, WIDE))
+    width = float(np.clip(52 * t, NARROW, WIDE))
     figure = new_figure(width, width / t * h / w + 7)
     for time, frame, axes in zip(times, clip, figure.subplots(1, t, squeeze=False)[0], strict=True):
         axes.imshow(frame, extent=(0, w, h, 0))
@@ -166,9 +167,13 @@ def patches_in_time(
         for name, (when, row, column) in tokens.items():
             if when == time:
                 x, y = column * patch_size, row * patch_size
-                axes.add_patch(Rectangle((x, y), patch_size, patch_size, fill=False, edgecolor=TIME, linewidth=2))
-                axes.text(x + patch_size / 2, y - 2, name, color="white", fontsize=7.5, ha="center", va="bottom",
-                          bbox={"facecolor": INK, "edgecolor": "none", "pad": 1.2})
+                for colour, thick in ((INK, 4), (TIME, 2)):
+                    axes.add_patch(Rectangle((x, y), patch_size, patch_size, fill=False, edgecolor=colour,
+                                             linewidth=thick))
+                middle = x + patch_size / 2
+                axes.annotate(name, (middle, y), xytext=(middle, -3), ha="center", va="bottom", fontsize=10,
+                              fontweight="bold", annotation_clip=False,
+                              arrowprops={"arrowstyle": "-", "color": TIME, "linewidth": 1.4, "shrinkB": 0})
     return figure
 
 

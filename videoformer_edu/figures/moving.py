@@ -36,10 +36,14 @@ def animation(clip, *, fps: float, width: int | None = None, quality: int = 30) 
 
 
 def moving_html(clip, *, fps: float, alt: str, caption: str | None = None, width: int | None = None) -> str:
-    """The figure of `show`, with the moving picture in the place of its first frame."""
+    """The figure of `show`, with the moving picture in the place of its first frame; that stays where the reader has
+    asked for less motion."""
     still = figure_html(Image.fromarray(np.asarray(clip)[0]), alt=alt, caption=caption, width=width)
     data = base64.b64encode(animation(clip, fps=fps, width=width)).decode()
-    return re.sub(r'src="data:[^"]*"', f'src="data:image/webp;base64,{data}"', still)
+    image, first = re.search(r'<img [^>]*src="(data:[^"]*)">', still).group(0, 1)
+    moving = image.replace(first, f"data:image/webp;base64,{data}")
+    return still.replace(image, '<picture><source media="(prefers-reduced-motion: reduce)" '
+                                f'srcset="{first}">{moving}</picture>')
 
 
 def show_moving(clip, *, fps: float, alt: str, caption: str | None = None, width: int | None = None) -> None:

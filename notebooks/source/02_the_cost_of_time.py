@@ -3,7 +3,6 @@
 # question = "What does the time axis cost, and who pays?"
 # minutes = 70
 # needs = "lesson 01, or the idea of tokens, of attention and of a transformer block."
-# sheet = { exercises = 4, minutes = 50 }
 # objectives = [
 #     "**count** the tokens of any clip, with patches or tubelets, and say what a remainder loses",
 #     "**choose** frames from a longer film, and say what each way of choosing cannot see",

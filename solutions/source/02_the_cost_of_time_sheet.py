@@ -123,7 +123,7 @@ if ex2.solved:
     for name, one, other in zip(("joint", "space", "time", "axial"), pairs(*clip), theirs, strict=True):
         print(f"{name:>5}: yours {one:>9,}, the package's {other:>9,}")
     for frames in (1, 8, 24, 96):
-        print(f"{frames:>2} frames of ViT-B: {share_of_pairs(196 * frames + 1, 768, 4):.0%} for pairs")
+        print(f"ViT-B, frames: {frames:>2}, for pairs: {share_of_pairs(196 * frames + 1, 768, 4):.0%}")
 else:
     print("Here your pairs meet the package's, once 02.2 is right.")
 

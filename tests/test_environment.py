@@ -30,6 +30,8 @@ def requirements(*extras: str) -> dict[str, SpecifierSet]:
     def add(lines):
         for line in lines:
             requirement = Requirement(line)
+            if requirement.marker is not None and not requirement.marker.evaluate({"python_full_version": "3.12.0"}):
+                continue  # what only the first Pythons of a line need is in their own standard library since
             name = canonicalize_name(requirement.name)
             if name == own:
                 for extra in requirement.extras:

@@ -18,13 +18,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 NO_BROWSER = ("The browser tests need Chromium or Chrome, and there is none that runs: install one, or set CHROMIUM to "
               "the path of one.")
 
-# package manager: what brings its lists up to date, how it installs, the names of what we want
+# package manager: what brings its lists up to date, how it installs, the names of what we want (libatomic: the
+# driver of the browser tests does not start without it, and the smallest systems lack it)
 MANAGERS = {
     "apt-get": (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends"],
-                {"browser": ["chromium", "fonts-dejavu", "fonts-noto-color-emoji"],
+                {"browser": ["chromium", "fonts-dejavu", "fonts-noto-color-emoji", "libatomic1"],
                  "venv": ["python3.{}-venv".format(sys.version_info[1])]}),
     "dnf": (None, ["install", "-y"],
-            {"browser": ["chromium", "dejavu-sans-fonts", "google-noto-color-emoji-fonts"]}),
+            {"browser": ["chromium", "dejavu-sans-fonts", "google-noto-color-emoji-fonts", "libatomic"]}),
     "brew": (None, ["install", "--cask"], {"browser": ["chromium"]}),
 }
 

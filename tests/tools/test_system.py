@@ -70,12 +70,13 @@ def test_root_installs_browser_and_fonts(machine):
     system.need_browser()
     assert [call for call in machine.calls() if call.startswith("apt-get")] == [
         "apt-get update -q",
-        "apt-get install -q -y --no-install-recommends chromium fonts-dejavu fonts-noto-color-emoji"]
+        "apt-get install -q -y --no-install-recommends chromium fonts-dejavu fonts-noto-color-emoji "
+        "libatomic1"]
 
 
 @pytest.mark.parametrize(("terminal", "rights", "asked"), [
-    (True, False, "sudo dnf install -y chromium dejavu-sans-fonts google-noto-color-emoji-fonts"),
-    (False, True, "sudo -n dnf install -y chromium dejavu-sans-fonts google-noto-color-emoji-fonts"),
+    (True, False, "sudo dnf install -y chromium dejavu-sans-fonts google-noto-color-emoji-fonts libatomic"),
+    (False, True, "sudo -n dnf install -y chromium dejavu-sans-fonts google-noto-color-emoji-fonts libatomic"),
 ])
 def test_others_ask_for_the_rights(machine, terminal, rights, asked):
     machine.has("dnf", brings_chromium(machine))

@@ -15,10 +15,14 @@ import hashlib
 import os
 import shutil
 import sys
-import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+
+if sys.version_info >= (3, 11, 4):
+    import tarfile
+else:  # the first Pythons of 3.11 (Debian 12's is one) have no filter that keeps an archive inside its folder
+    from backports import tarfile
 
 __all__ = ["DownloadError", "extract", "ucf101_subset"]
 

@@ -14,7 +14,7 @@ from experiments.material import HELD_OUT, REPORT_SEED
 from videoformer_edu.attention.recording import record_attention
 from videoformer_edu.data.motion import motion_batch
 from videoformer_edu.data.motion.images import digit_images
-from videoformer_edu.data.motion.rendering import SPRITE_WIDTH, coverage
+from videoformer_edu.data.motion.rendering import FRAME, SPRITE_WIDTH, coverage
 from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 
 
@@ -58,27 +58,28 @@ def tubes_and_digit(probabilities: Tensor, covered: Tensor) -> list[float]:
     return [round(x, 2) for x in F.cosine_similarity(looked_at, there, dim=-1).mean(dim=0).tolist()]
 
 
-def digit_places(kind: str, count: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The first `count` inputs of the report's set and the `coverage` of their patches, for `grid` (rows, columns).
+def digit_places(kind: str, count: int, grid: tuple[int, int], *, size: int = FRAME) -> tuple[Tensor, Tensor]:
+    """The first `count` inputs of the report's set, `size` pixels wide and high, and the `coverage` of their patches,
+    for `grid` (rows, columns).
 
     A moving digit's own width is not handed out by its generator: the mean width stands for all.
     """
     if kind == "digits":
-        drawn = digit_images(HELD_OUT, seed=REPORT_SEED, split="test")
+        drawn = digit_images(HELD_OUT, seed=REPORT_SEED, split="test", size=size)
         pixels, position, width = drawn.images, drawn.position[:, None], drawn.width[:, None]
     else:
-        drawn = motion_batch(HELD_OUT, seed=REPORT_SEED, split="test", task=kind)
+        drawn = motion_batch(HELD_OUT, seed=REPORT_SEED, split="test", size=size, task=kind)
         pixels, position = drawn.clips, drawn.position
-        width = torch.full(position.shape[:2], 0.9 * SPRITE_WIDTH)
-    covered = coverage(position[:count], width[:count], grid, pixels.shape[-1], torus=kind != "digits")
+        width = torch.full(position.shape[:2], 0.9 * SPRITE_WIDTH * size / FRAME)
+    covered = coverage(position[:count], width[:count], grid, size, torus=kind != "digits")
     return normalise(pixels[:count], MOTION_PIXELS), covered
 
 
 @torch.inference_mode()
-def attention_facts(model: nn.Module, kind: str, count: int = 256) -> dict[str, dict]:
+def attention_facts(model: nn.Module, kind: str, count: int = 256, *, size: int = FRAME) -> dict[str, dict]:
     """For each attention of a trained model, on the first `count` examples of the report's set: where CLS
     looks (`on_digit`), or for a temporal attention "presence", one correlation a head (`tubes_and_digit`)."""
-    inputs, covered = digit_places(kind, count, model.space_positions.size)
+    inputs, covered = digit_places(kind, count, model.space_positions.size, size=size)
     model.eval()
     with record_attention(model) as maps:
         model(inputs)

@@ -18,6 +18,7 @@ GROUPS = {
     "data": "How many clips does it take?",
     "inflation": "From scratch, or from an image model",
     "length": "Longer clips: what they cost and what they bring",
+    "display": "A finer grid, to look at",
     "pretraining": "Pretraining without labels, then few labels",
 }
 TIMESFORMER = "timesformer_motion"
@@ -54,6 +55,11 @@ JOINT_TIME_FIRST = Experiment(
     note="In the first block a penalty of 5 is subtracted from the scores outside the own tube; from 30 % to 65 % of "
          "the steps it is annealed to zero. Accuracy dips at the end of the annealing and comes back: what remains is "
          "a plain joint model, which solves the task. Joint attention can do it; from scratch it did not find it.")
+
+DISPLAY = Experiment(
+    "timesformer_display", "divided attention, 8 x 8 patches a frame", "timesformer_display", ("display",),
+    material=Material(size=64), ships=True,
+    note="The clips of the other experiments at twice their size, four times the patches: for pictures of attention.")
 
 # ---------------------------------------------------------------------------------------------------- controls
 
@@ -154,4 +160,4 @@ PRETRAINING = (
 )
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (
-    VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *PRETRAINING)}
+    VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, DISPLAY, *PRETRAINING)}

@@ -100,10 +100,11 @@ def measure(model: nn.Module, material: Material) -> dict:
         macs = count_macs(Reconstruction(model, material.hidden), *inputs[:1].shape)
         return {**checked, "macs": macs, "painting_loss": validate(model, material, inputs, labels)}
     numbers = {**checked, "macs": count_macs(model, *inputs[:1].shape), **accuracies(model, material, inputs, labels)}
-    if material == Material():
+    plain = replace(material, size=Material.size)  # whole clips, fresh ones; how large their frames are is no matter
+    if plain == Material():
         numbers["probes"] = motion_probes(model, inputs, labels)
-    if isinstance(model, ViT | TimeSformer) and material in (Material(), Material("digits")):
-        numbers["attention"] = attention_facts(model.cpu(), material.task)
+    if isinstance(model, ViT | TimeSformer) and plain in (Material(), Material("digits")):
+        numbers["attention"] = attention_facts(model.cpu(), material.task, size=material.size)
     return numbers
 
 

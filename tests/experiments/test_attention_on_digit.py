@@ -30,12 +30,13 @@ def test_coverage_keeps_the_square_whole_on_the_torus():
     assert ((area - 144).abs() <= 25).all()  # a side of 12 pixels covers 11 to 13 pixel centres
 
 
-@pytest.mark.parametrize("kind", ["digits", "motion"])
-def test_covered_patches_are_where_the_digit_is(kind):
+@pytest.mark.parametrize(("kind", "size"), [("digits", 32), ("digits", 48), ("motion", 32), ("motion", 64)])
+def test_covered_patches_are_where_the_digit_is(kind, size):
     """The digit is brighter than its background: covered patches must be."""
-    inputs, covered = digit_places(kind, 200, (8, 8))
+    inputs, covered = digit_places(kind, 200, (8, 8), size=size)
     frames = inputs.mean(dim=1).unflatten(0, (200, 1)).flatten(1, -3)  # (b, t, H, W), grey
-    patches = frames.unflatten(-1, (8, 4)).unflatten(-3, (8, 4)).mean(dim=(-1, -3))  # (b, t, h, w)
+    patches = frames.unflatten(-1, (8, size // 8)).unflatten(-3, (8, size // 8)).mean(dim=(-1, -3))  # (b, t, h, w)
+    assert covered.mean() == pytest.approx(0.18, abs=0.03)  # the same scene at any size
     inside, outside = patches[covered == 1], patches[covered == 0]
     assert len(inside) > 200 and len(outside) > 200
     assert inside.mean() > outside.mean() + 0.5

@@ -28,7 +28,8 @@ MARGIN = 0.005  # another processor may round a doubtful case the other way
 
 @functools.cache
 def facts_of(name):
-    return attention_facts(load_small(name), EXPERIMENTS[name].material.task)
+    material = EXPERIMENTS[name].material
+    return attention_facts(load_small(name), material.task, size=material.size)
 
 
 @functools.cache

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from matplotlib.patches import Rectangle
 
 from videoformer_edu.attention import Full, Spatial, Temporal
 from videoformer_edu.figures.confusion import confusion_matrices
 from videoformer_edu.figures.cost import cost_curves
-from videoformer_edu.figures.patterns import grids_in_frames, pattern_matrices
+from videoformer_edu.figures.patterns import pattern_matrices
 from videoformer_edu.figures.source import source_of
 from videoformer_edu.layers import MLP
 from videoformer_edu.tokens import Grid
@@ -32,18 +31,6 @@ def test_a_pattern_is_drawn_as_its_truth_table():
 def test_large_patterns_need_no_names():
     figure = pattern_matrices({"spatial": Spatial().allowed(Grid(3, 4, 5))})
     assert figure.axes[0].get_xticklabels() == [] and not figure.axes[0].lines
-
-
-def test_each_row_of_frames_shows_its_values_and_the_mark_its_patch():
-    values = torch.rand(3, 2, 5)
-    figure = grids_in_frames({"a": values, "b": values.flip(0)}, mark=(2, 1, 4))
-    table = [axes.images[0].get_array() for axes in figure.axes]
-    for t in range(3):
-        torch.testing.assert_close(torch.from_numpy(table[t].data), values[t])
-        torch.testing.assert_close(torch.from_numpy(table[3 + t].data), values[2 - t])
-    marks = [[p.get_xy() for p in axes.patches if isinstance(p, Rectangle)] for axes in figure.axes]
-    assert marks == [[], [], [(3.5, 0.5)], [], [], [(3.5, 0.5)]]
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a", "", "", "b", "", ""]
 
 
 def test_confusion_matrices_show_shares_of_each_row():

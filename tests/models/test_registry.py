@@ -12,6 +12,8 @@ from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import tube_mask
 from videoformer_edu.models.registry import BUILDERS, builder
 
+OF_THE_COURSE = {name for name in BUILDERS if name.endswith("_motion")} | {"vit_digits", "timesformer_display"}
+
 
 def builders() -> set[str]:
     """Functions of `models` that say they return a model."""
@@ -47,7 +49,7 @@ def test_pixels_are_one_number_per_channel_and_the_course_has_its_own(name):
     assert len(entry.pixels.mean) == len(entry.pixels.std) == entry.clip[0]
     grey = torch.full((entry.clip[0], 1, 1, 2), 128, dtype=torch.uint8)
     own = torch.equal(normalise(grey, entry.pixels), normalise(grey, MOTION_PIXELS))
-    assert own == (name.endswith("_motion") or name == "vit_digits")
+    assert own == (name in OF_THE_COURSE)
 
 
 def published(*names: str) -> dict[str, tuple[float, float, float]]:
@@ -71,7 +73,7 @@ def test_an_unknown_name_is_told_its_neighbours():
         builder("timesformer_bas")
 
 
-SMALL = {name: {} for name in BUILDERS if name.endswith("_motion") or name == "vit_digits"}
+SMALL = {name: {} for name in OF_THE_COURSE}
 SMALL |= {"c3d": dict(frames=16, image_size=32, width=2, hidden=6), "r2plus1d_18": dict(width=4, depths=(1, 1)),
           "two_pathway_base": dict(slow_width=24, slow_heads=3, fast_width=12, depth=1, fuse_every=1, image_size=32)}
 

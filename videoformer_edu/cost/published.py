@@ -121,5 +121,6 @@ TABLE = (
     Row("SlowFast R50 8x8", "slowfast_r50_8x8", 34.57, 65.7, "SlowFast"),
     Row("Two pathways, base", "two_pathway_base"),
     Row("vit_digits", "vit_digits"),
+    Row("timesformer_display", "timesformer_display"),
     *(Row(name, name) for name in BUILDERS if name.endswith("_motion")),
 )

@@ -1,14 +1,13 @@
-"""Attention patterns as pictures: who may look at whom, and the order in which tokens stand."""
+"""Attention patterns as tables: who may look at whom."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from videoformer_edu.figures.style import DIVIDED, FAINT, INK, JOINT, house_style, new_figure
+from videoformer_edu.figures.style import DIVIDED, FAINT, INK, house_style, new_figure
 
 
 @house_style()
@@ -34,24 +33,4 @@ def pattern_matrices(allowed: dict[str, Tensor], names: list[str] | None = None,
         axes.set_yticks(range(size) if names and first else [], names if names and first else [], fontsize=7)
         axes.set_xlabel("is looked at")
         axes.set_ylabel("looks" if first else "")
-    return figure
-
-
-@house_style()
-def grids_in_frames(grids: dict[str, Tensor], *, mark: tuple[int, int, int] | None = None) -> Figure:
-    """Values `(t, h, w)` drawn frame by frame, one row of frames per name; `mark` outlines one patch of every row."""
-    rows, frames = len(grids), len(next(iter(grids.values())))
-    figure = new_figure(min(180, max(100, 30 + 20 * frames)), 8 + 24 * rows)
-    table = figure.subplots(rows, frames, squeeze=False)
-    for axes_row, (title, values) in zip(table, grids.items(), strict=True):
-        top = float(values.max()) or 1.0
-        for t, axes in enumerate(axes_row):
-            axes.imshow(values[t].numpy(), vmin=0, vmax=top)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.set_title(title if t == 0 else "", fontsize=9)
-            axes.set_xlabel(f"frame {t}", fontsize=8)
-            if mark and mark[0] == t:
-                corner = mark[2] - 0.5, mark[1] - 0.5
-                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=JOINT, linewidth=2.5))
     return figure

@@ -59,6 +59,7 @@ BUILDERS: dict[str, Builder] = {entry.name: entry for entry in (
     Builder(models.timesformer_hr, _clip(16, 448), KINETICS),
     Builder(models.timesformer_large, _clip(96, 224), KINETICS),
     Builder(models.timesformer_motion, _SMALL, MOTION_PIXELS),
+    Builder(models.timesformer_display, _clip(8, 64), MOTION_PIXELS),
     Builder(models.vivit_base, _clip(32, 224), CENTRED),
     Builder(models.vivit_large, _clip(32, 224), CENTRED),
     Builder(models.vivit_motion, _SMALL, MOTION_PIXELS),

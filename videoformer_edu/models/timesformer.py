@@ -137,6 +137,11 @@ def timesformer_motion(**changes) -> TimeSformer:
                                  mlp_ratio=2.0, init="from_scratch") | changes)
 
 
+def timesformer_display(**changes) -> TimeSformer:
+    """The small model with a finer grid: 64 x 64 pixels, so 8 x 8 patches a frame; its maps are for looking at."""
+    return timesformer_motion(**dict(image_size=64) | changes)
+
+
 def timesformer_base(**changes) -> TimeSformer:
     """TimeSformer: 8 frames, 224 pixels (121.6 M parameters, 195.8 G multiply-adds)."""
     return TimeSformer(**changes)

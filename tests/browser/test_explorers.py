@@ -1,12 +1,15 @@
 """The two kinds of explorer in small notebooks of their own, moved as a person would move them."""
 
+import io
 import json
 
 import nbformat
+import numpy as np
 import pytest
 from controls import explorers
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from notebook import Notebook
+from PIL import Image
 
 CLIP = """
 import numpy as np, torch
@@ -33,6 +36,18 @@ SHOW = 'attention_explorer(frames, maps, title="{title}?", alt="Three frames", s
 COST = "from videoformer_edu.widgets import cost_explorer\ncost_explorer()"
 
 
+PLOTS = """
+import numpy as np
+from videoformer_edu.figures import new_figure, show, show_image
+pixels = np.full((30, 40, 3), (200, 90, 30), np.uint8)
+for picture, name in ((np.zeros((3, 4)), "numbers"), (pixels, "pixels")):
+    figure = new_figure(100, 40)
+    figure.subplots().imshow(picture)
+    show(figure, alt=f"A figure of {name}")
+show_image(pixels, alt="Pixels alone")
+"""
+
+
 TITLES = ("Keys", "Words", "CLS", "Twice", "Twice", "Dark", "Grids")
 NUMBERS = "import json; print(json.dumps({k: m.double().mean(0).flatten(1).tolist() for k, m in maps.items()}))"
 
@@ -40,7 +55,7 @@ NUMBERS = "import json; print(json.dumps({k: m.double().mean(0).flatten(1).tolis
 @pytest.fixture(scope="module")
 def notebook(lab, browser):
     """One notebook with an explorer for each test, run from its menu."""
-    cells = [CLIP, *(SHOW.format(title=title) for title in TITLES[:-1]), GRIDS, NUMBERS, COST]
+    cells = [CLIP, *(SHOW.format(title=title) for title in TITLES[:-1]), GRIDS, NUMBERS, PLOTS, COST]
     written = new_notebook(cells=[new_markdown_cell("# A test"), *map(new_code_cell, cells)])
     written.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(written, lab.folder / "explorers.ipynb")
@@ -232,6 +247,29 @@ def test_explorers_are_readable_in_the_dark(find, notebook, latencies, dark, alb
     kernel.root.screenshot(path=album / "explorer-kernel-dark.png")
 
 
+ALTS = {"A figure of numbers", "A figure of pixels", "Pixels alone"}
+
+
+def colours(notebook, alt) -> tuple[np.ndarray, np.ndarray]:
+    """What a picture has on the page in its corner and in its middle."""
+    picture = notebook.page.locator(".jp-NotebookPanel:visible").locator(f'img[alt="{alt}"]')
+    pixels = np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("RGB")).astype(int)
+    return pixels[2, 2], pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
+
+
+def test_plots_follow_the_theme_of_jupyterlab_and_not_the_systems(notebook):
+    notebook.page.emulate_media(color_scheme="dark")
+    assert [colours(notebook, alt)[0].min() > 250 for alt in sorted(ALTS)] == [True, True, False]
+    notebook.page.emulate_media(color_scheme="light")
+
+
+def test_paper_is_dark_in_the_dark_and_maps_and_photographs_stay(notebook, dark):
+    for alt, middle in (("A figure of numbers", (68, 1, 84)), ("A figure of pixels", (200, 90, 30))):
+        corner, inside = colours(notebook, alt)
+        assert corner.max() < 40 and np.abs(inside - middle).max() < 8, alt
+    assert np.abs(colours(notebook, "Pixels alone")[0] - (200, 90, 30)).max() == 0
+
+
 def test_not_trusted_and_not_run_shows_the_still_pictures(lab, notebook, open_notebook, album):
     """A notebook as it was cloned: its outputs were made elsewhere, and JupyterLab runs no script of theirs."""
     notebook.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
@@ -243,8 +281,9 @@ def test_not_trusted_and_not_run_shows_the_still_pictures(lab, notebook, open_no
     cloned = open_notebook("as_cloned.ipynb")
     cloned.look_at_everything()
     pictures = cloned.pictures()
-    assert [(p["drawn"], p["visible"]) for p in pictures] == [(True, True)] * (len(TITLES) + 1)
-    assert {p["alt"] for p in pictures[:-1]} == {"Three frames"} and pictures[-1]["alt"].startswith("Multiply-adds")
+    assert [(p["drawn"], p["visible"]) for p in pictures] == [(True, True)] * (len(TITLES) + len(ALTS) + 1)
+    assert {p["alt"] for p in pictures[:-1]} == {"Three frames", *ALTS}
+    assert pictures[-1]["alt"].startswith("Multiply-adds")
     text = " ".join(cloned.outputs().all_text_contents())
     assert "a still picture: run this cell to click" in text and "run this cell to move the controls" in text
     assert "function" not in text and ".vfe-" not in text, "script or style shows as text"

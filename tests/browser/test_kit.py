@@ -1,10 +1,14 @@
 """The parts of the kit in an explorer of the tests' own, in a static page: slider, cube, chart, sentence, task."""
 
+import io
 import pathlib
 
 import pytest
+from PIL import Image
 from touch import finger, tap
 
+from videoformer_edu.figures import new_figure
+from videoformer_edu.figures.show import figure_html
 from videoformer_edu.widgets import page_explorer
 from videoformer_edu.widgets.task import task_words
 
@@ -82,6 +86,8 @@ def test_a_finger_chooses_a_token_and_a_scroll_none(show, demo):
     finger(page, "touchEnd")
     page.wait_for_timeout(300)
     assert page.evaluate("scrollY") > 0 and root.get_attribute("data-query") == "0", "a scroll chose a token"
+    root.locator(".vfe-cube").evaluate("node => node.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(200)
     tap(page, *place_of(explorer, 3, 2, 4))
     assert root.get_attribute("data-query") == "59"
 
@@ -123,3 +129,15 @@ def test_the_task_is_done_and_nothing_serious_is_found(show, demo, findings, alb
     assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
     root.screenshot(path=album / f"kit-{theme}-{width}.png")
     assert findings(explorer.page, "[data-explorer]") == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_plot_in_a_page_of_its_own_follows_the_system(browser, theme):
+    figure = new_figure(100, 40)
+    figure.subplots().plot([1, 2])
+    page = browser.new_page()
+    page.emulate_media(color_scheme=theme)
+    page.set_content(figure_html(figure, alt="a line"))
+    corner = Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB").getpixel((2, 2))
+    assert max(corner) < 40 if theme == "dark" else min(corner) > 250
+    page.close()

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import sys
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib import pyplot as plt
 from PIL import Image, ImageColor
 
 from videoformer_edu.figures import new_figure, show, show_image
-from videoformer_edu.figures.show import figure_html, png, rasterise
+from videoformer_edu.figures.show import figure_html, packed, rasterise
 from videoformer_edu.figures.style import CYCLE, DPI, house_style
 
 
@@ -37,7 +38,7 @@ def shown(monkeypatch):
 def decode(markup: str) -> tuple[BeautifulSoup, Image.Image]:
     soup = BeautifulSoup(markup, "html.parser")
     prefix, data = soup.img["src"].split(",", 1)
-    assert prefix == "data:image/png;base64"
+    assert prefix == "data:image/webp;base64"
     return soup, Image.open(io.BytesIO(base64.b64decode(data)))
 
 
@@ -45,11 +46,11 @@ def test_one_html_figure_with_alt_caption_and_size(shown):
     result = show(sample_figure(), alt='Pairs "fall" & rise', caption="Cost <b> of time")
     assert result is None and len(shown) == 1
     soup, picture = decode(shown[0]["text/html"])
-    assert [tag.name for tag in soup.find_all(True)] == ["figure", "img", "figcaption"]
+    assert [tag.name for tag in soup.find_all(True)] == ["figure", "style", "span", "img", "i", "figcaption"]
     assert soup.img["alt"] == 'Pairs "fall" & rise' == shown[0]["text/plain"]
     assert soup.figcaption.text == "Cost <b> of time"
-    assert (int(soup.img["width"]), int(soup.img["height"])) == picture.size
-    assert picture.size == (int(120 / 25.4 * DPI), int(50 / 25.4 * DPI))
+    assert picture.size == (int(120 / 25.4 * 2 * DPI), int(50 / 25.4 * 2 * DPI)), "two pixels for each that is shown"
+    assert (2 * int(soup.img["width"]), 2 * int(soup.img["height"])) == pytest.approx(picture.size, abs=1)
 
 
 def test_no_caption_no_figcaption(shown):
@@ -70,7 +71,7 @@ def test_same_picture_same_bytes_and_nothing_but_pixels(shown):
     show(sample_figure(), alt="a line")
     show(sample_figure(), alt="a line")
     assert shown[0] == shown[1]
-    assert decode(shown[0]["text/html"])[1].info.keys() <= {"transparency", "dpi"}
+    assert decode(shown[0]["text/html"])[1].info.keys() <= {"background", "loop", "timestamp", "duration"}
 
 
 def test_pyplot_keeps_nothing_open(shown):
@@ -94,9 +95,8 @@ def test_a_mark_keeps_its_colour_among_more_colours_than_a_palette_holds():
     pixels = np.random.default_rng(0).integers(0, 200, (300, 400, 3), np.uint8)
     for i, colour in enumerate(CYCLE):
         pixels[20 + 30 * i, 30:90] = ImageColor.getrgb(colour)
-    written = Image.open(io.BytesIO(png(Image.fromarray(pixels))))
-    assert written.mode == "P", "this picture is one of those that a palette makes smaller"
-    read = np.asarray(written.convert("RGB"))
+    read = np.asarray(Image.open(io.BytesIO(packed(Image.fromarray(pixels)))).convert("RGB"))
+    assert len(np.unique(read.reshape(-1, 3), axis=0)) <= 256, "this picture is one that a palette makes smaller"
     for i, colour in enumerate(CYCLE):
         assert (read[20 + 30 * i, 30:90] == ImageColor.getrgb(colour)).all(), colour
 
@@ -110,6 +110,62 @@ def test_many_colours_stay_close_and_the_file_shrinks(shown):
     noise = np.random.default_rng(0).integers(0, 255, (90, 110, 3), np.uint8)
     markup = figure_html(Image.fromarray(noise), alt="noise")
     assert len(markup) < noise.size * 4 / 3 * 0.5  # true colour cannot be squeezed; 256 colours take a third
+
+
+@house_style()
+def figure_of(image, **options):
+    figure = new_figure(120, 60)
+    axes = figure.subplots()
+    axes.imshow(image, **options)
+    return figure
+
+
+RAMP = np.linspace(0, 1, 12).reshape(3, 4)
+
+
+def holes(figure) -> list[list[float]]:
+    """left, top, right, bottom in percent of what a dark page leaves as it is."""
+    numbers = list(map(float, re.findall(r"[\d.]+(?=%)", decode(figure_html(figure, alt="a"))[0].i["style"])))
+    assert numbers[:10] == [0, 0, 100, 0, 100, 100, 0, 100, 0, 0]
+    return [numbers[i:i + 6][:2] + numbers[i:i + 6][4:] for i in range(10, len(numbers), 12)]
+
+
+@pytest.mark.parametrize(("figure", "kept"), [
+    (sample_figure(), 0), (figure_of(RAMP), 1), (figure_of(RAMP, cmap="gray"), 1), (figure_of(RAMP, cmap="PuOr"), 0),
+    (figure_of((255 * RAMP).astype(np.uint8)[..., None].repeat(3, -1)), 1)])
+def test_a_dark_page_leaves_photographs_and_dark_maps_as_they_are(figure, kept):
+    assert len(holes(figure)) == kept
+    assert "class" not in figure_html(Image.new("RGB", (3, 4)), alt="pixels")
+
+
+@house_style()
+def test_what_is_left_is_where_the_map_and_its_bar_are():
+    """Inside the holes there is no paper, and outside of them nothing of the map."""
+    figure = figure_of(RAMP)
+    bar = figure.colorbar(figure.axes[0].images[0], ax=figure.axes[0])
+    bar.outline.set_visible(False)
+    figure.axes[0].spines[:].set_visible(False)
+    pixels = np.asarray(decode(figure_html(figure, alt="a"))[1].convert("RGB")).astype(int)
+    coloured = pixels.max(-1) - pixels.min(-1) > 40
+    found = holes(figure)
+    assert len(found) == 2
+    for left, top, right, bottom in found:
+        rows = slice(round(pixels.shape[0] * top / 100) + 2, round(pixels.shape[0] * bottom / 100) - 2)
+        columns = slice(round(pixels.shape[1] * left / 100) + 2, round(pixels.shape[1] * right / 100) - 2)
+        assert coloured[rows, columns].all() and coloured[rows, columns].size > 1000
+        coloured[rows.start - 4:rows.stop + 4, columns.start - 4:columns.stop + 4] = False
+    assert not coloured.any()
+
+
+def test_photographs_in_a_figure_are_packed_as_photographs():
+    y, x = np.mgrid[0:270, 0:360]
+    smooth = 127 + 60 * np.sin(x / 9 + y / 7) + np.random.default_rng(0).normal(0, 8, (270, 360))
+    photograph = np.stack([smooth, smooth * 0.8, 255 - smooth], -1).clip(0, 255).astype(np.uint8)
+    figure = figure_of(photograph)
+    markup, pixels = figure_html(figure, alt="a"), rasterise(figure, times=2)
+    read = np.asarray(decode(markup)[1].convert("RGB")).astype(int)
+    assert np.abs(read - np.asarray(pixels)).mean() < 4
+    assert len(markup) < 0.7 * 4 / 3 * len(packed(pixels))
 
 
 @pytest.mark.parametrize(

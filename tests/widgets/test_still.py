@@ -10,7 +10,7 @@ from PIL import Image, ImageColor
 from reading import explorer_of
 
 from videoformer_edu.figures.attention import for_display
-from videoformer_edu.figures.show import png
+from videoformer_edu.figures.show import packed
 from videoformer_edu.figures.style import ATTENTION, QUERY
 from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets import attention_explorer
@@ -103,5 +103,5 @@ def test_still_picture_covers_only_what_is_looked_at():
     assert lit[:, 1].min() >= left + 4 * side // W - 1 and lit[:, 0].min() >= picture.height // H - 1
     assert (np.asarray(picture)[:, side + GAP:2 * side + GAP] == 90).all(), "a frame that nobody looks at is not veiled"
     assert np.asarray(picture)[round(1.5 * picture.height / H), round(left + 4.5 * side / W)].tolist() == [255] * 3
-    read = np.asarray(Image.open(io.BytesIO(png(picture))).convert("RGB"))
+    read = np.asarray(Image.open(io.BytesIO(packed(picture))).convert("RGB"))
     assert np.array_equal(pixels_of(read, QUERY), pixels_of(picture, QUERY))

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from matplotlib.figure import Figure
 
-from videoformer_edu.figures.show import figure_html, rasterise
+from videoformer_edu.figures.show import figure_html
 from videoformer_edu.figures.style import DIVIDED, FAINT, JOINT, house_style, new_figure
 
 
@@ -57,4 +57,4 @@ def loss_curve_html(history: Table, accuracy: str | None = None) -> str:
     words = f"Loss over {len(steps)} step{'s' * (len(steps) != 1)}; its running mean is now {last:.2f}."
     if accuracy is not None and (shares := history.column(accuracy)[1]):
         words += f" Latest {accuracy}: {100 * shares[-1]:.0f} %."
-    return figure_html(rasterise(loss_curve(history, accuracy)), alt=words, caption=words)
+    return figure_html(loss_curve(history, accuracy), alt=words, caption=words)

@@ -1,8 +1,11 @@
 """How a picture reaches the page: one HTML figure with words for those who cannot see it.
 
 `show(figure, alt=..., caption=...)` is the only way a lesson shows a picture. Alt text reaches the reader of a notebook
-through `<img alt>` alone (the front ends drop it from plain image outputs), so the picture travels inside HTML, as PNG.
-The same picture gives the same bytes: no date, no software name, no chance.
+through `<img alt>` alone (the front ends drop it from plain image outputs), so the picture travels inside HTML, as
+WebP. The same picture gives the same bytes: no date, no software name, no chance.
+
+A figure has two pixels for each that is shown, so that its letters stay sharp on fine screens and enlarged pages. On a
+dark page its paper and its ink are exchanged, hues kept, but for the areas of photographs and of maps that begin dark.
 """
 
 from __future__ import annotations
@@ -15,19 +18,35 @@ import sys
 import numpy as np
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image, ImageColor
 
-from videoformer_edu.figures.style import CYCLE, DPI, house_style
+from videoformer_edu.figures.style import CYCLE, DPI, SEQUENTIAL, house_style
+
+SHARP = 2  # pixels of a plot for each that is shown, across and down
+PHOTOGRAPHIC = 80  # quality of the compression that pictures with photographs may take
+DARK = "{backdrop-filter:invert(.93) hue-rotate(180deg)}"
+# A dark page, as JupyterLab and the pages made of it, VS Code and Colab say it, or the reader's own system where the
+# page says nothing. It stands with every figure: in Colab each output is a page of its own.
+FOLLOWS = (
+    "<style>.vfe-plot{display:inline-block;position:relative;max-width:100%;background:#fff}"
+    ".vfe-plot img{display:block}.vfe-plot i{position:absolute;inset:0;pointer-events:none}"
+    f":is([data-jp-theme-light=false],.vscode-dark,[theme=dark]) .vfe-plot i{DARK}@media (prefers-color-scheme:dark)"
+    f"{{body:not([data-jp-theme-light],[data-vscode-theme-kind]) .vfe-plot i{DARK}}}</style>"
+)
 
 
 def show(figure: Figure, *, alt: str, caption: str | None = None, width: int | None = None) -> None:
     """Display a matplotlib Figure with its alt text, and close it.
 
     alt: what the picture says, in words (not "a plot"). caption: a sentence below it. width: in CSS pixels, otherwise
-    one screen pixel a pixel. Raises ValueError when alt is empty.
+    100 for an inch. Raises ValueError when alt is empty.
     """
-    _show(rasterise(figure), alt=alt, caption=caption, width=width)
+    if not isinstance(figure, Figure):
+        raise TypeError(f"show takes a matplotlib Figure, got {type(figure).__name__}; "
+                        "an Axes has .figure, and pixels go to show_image")
+    _show(figure, alt=alt, caption=caption, width=width)
     if "matplotlib.pyplot" in sys.modules:  # a figure made with pyplot would be shown a second time by the notebook
         sys.modules["matplotlib.pyplot"].close(figure)
 
@@ -40,39 +59,69 @@ def show_image(image, *, alt: str, caption: str | None = None, width: int | None
     _show(as_image(image), alt=alt, caption=caption, width=width)
 
 
-def _show(image: Image.Image, *, alt: str, caption: str | None, width: int | None) -> None:
-    markup = figure_html(image, alt=alt, caption=caption, width=width)
+def _show(picture: Figure | Image.Image, *, alt: str, caption: str | None, width: int | None) -> None:
+    markup = figure_html(picture, alt=alt, caption=caption, width=width)
     display({"text/html": markup, "text/plain": alt.strip()}, raw=True)
 
 
-def figure_html(image: Image.Image, *, alt: str, caption: str | None = None, width: int | None = None) -> str:
+def figure_html(picture: Figure | Image.Image, *, alt: str, caption: str | None = None,
+                width: int | None = None) -> str:
     """`<figure><img alt width height src><figcaption></figure>`, the picture inside it as a data address."""
     low = "" if caption is None else (
         f'<figcaption style="margin-top:4px;font-size:90%;opacity:.85">{html.escape(caption, quote=False)}</figcaption>'
     )
-    return f'<figure style="margin:8px 0">{img_html(image, alt=alt, width=width)}{low}</figure>'
+    return f'<figure style="margin:8px 0">{img_html(picture, alt=alt, width=width)}{low}</figure>'
 
 
-def img_html(image: Image.Image, *, alt: str, width: int | None = None) -> str:
-    """The `<img>` alone; its size is stated, so that the page does not jump when it arrives."""
+def img_html(picture: Figure | Image.Image, *, alt: str, width: int | None = None) -> str:
+    """The `<img>` alone, with what a Figure needs to follow a dark page. Its size is stated, so that the page does not
+    jump when it arrives."""
     if not alt or not alt.strip():
         raise ValueError("alt is empty; say in a sentence what the picture shows, for readers who cannot see it")
-    shown = image.width if width is None else int(width)
+    plot = isinstance(picture, Figure)
+    pixels = rasterise(picture, times=SHARP) if plot else picture
+    shown = round(pixels.width / (SHARP if plot else 1)) if width is None else int(width)
     if shown < 1:
         raise ValueError(f"width is a number of pixels of at least 1, got {width}")
-    height = max(1, round(image.height * shown / image.width))
-    enlarged = ";image-rendering:pixelated" if shown > image.width else ""
-    data = base64.b64encode(png(image)).decode()
-    return (f'<img alt="{html.escape(alt.strip())}" width="{shown}" height="{height}" '
-            f'style="max-width:100%;height:auto{enlarged}" src="data:image/png;base64,{data}">')
+    height = max(1, round(pixels.height * shown / pixels.width))
+    enlarged = ";image-rendering:pixelated" if shown > pixels.width else ""
+    photographs = plot and any(_is_photograph(image) for axes in picture.axes for image in axes.images)
+    data = base64.b64encode(packed(pixels, photographs=photographs)).decode()
+    img = (f'<img alt="{html.escape(alt.strip())}" width="{shown}" height="{height}" '
+           f'style="max-width:100%;height:auto{enlarged}" src="data:image/webp;base64,{data}">')
+    return f'{FOLLOWS}<span class="vfe-plot">{img}<i style="{_all_but(_kept(picture))}"></i></span>' if plot else img
 
 
-def rasterise(figure: Figure) -> Image.Image:
-    """The pixels of a Figure, 100 dots an inch, on white."""
-    if not isinstance(figure, Figure):
-        raise TypeError(f"show takes a matplotlib Figure, got {type(figure).__name__}; "
-                        "an Axes has .figure, and pixels go to show_image")
-    figure.set_dpi(DPI)
+def _is_photograph(picture) -> bool:
+    """Pixels, in colours of their own or in grey, rather than numbers in a map of colours."""
+    return np.ndim(picture.get_array()) == 3 or picture.get_cmap().name in ("gray", "grey")
+
+
+def _kept(figure: Figure) -> list[tuple[float, float, float, float]]:
+    """What a dark page leaves as it is: left, top, right, bottom, in shares of a figure that has been drawn.
+
+    These are the axes of photographs and of maps that begin dark, and the bars that say their colours.
+    """
+    bars = {axes: axes._colorbar.mappable.axes for axes in figure.axes if getattr(axes, "_colorbar", None)}
+    dark = [axes for axes in figure.axes if axes not in bars
+            and any(_is_photograph(picture) or picture.get_cmap().name == SEQUENTIAL
+                    for picture in [*axes.images, *(c for c in axes.collections if isinstance(c, QuadMesh))])]
+    dark += [bar for bar, of in bars.items() if of in dark]
+    boxes = (axes.get_window_extent().transformed(figure.transFigure.inverted()) for axes in dark)
+    return [(box.x0, 1 - box.y1, box.x1, 1 - box.y0) for box in boxes]
+
+
+def _all_but(boxes: list[tuple[float, float, float, float]]) -> str:
+    """The style of an area with holes: one line that goes around the whole, then around each box and back."""
+    corners = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+    for left, top, right, bottom in boxes:
+        corners += [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (0, 0)]
+    return f'clip-path:polygon(evenodd,{",".join(f"{100 * x:.2f}% {100 * y:.2f}%" for x, y in corners)})'
+
+
+def rasterise(figure: Figure, *, times: int = 1) -> Image.Image:
+    """The pixels of a Figure, 100 dots an inch or so many `times` as many, on white."""
+    figure.set_dpi(times * DPI)
     canvas = FigureCanvasAgg(figure)
     with house_style():
         figure.draw_without_rendering()  # settles the layout; the first drawing alone may cut off a title
@@ -103,8 +152,9 @@ def as_frames(frames) -> np.ndarray:
     return pixels
 
 
-def png(image: Image.Image) -> bytes:
-    """The smaller of true colour and 256 chosen colours; nothing in the file but pixels.
+def packed(image: Image.Image, *, photographs: bool = False) -> bytes:
+    """WebP: the smallest of true colour, of 256 chosen colours and, with `photographs`, of what changes every pixel a
+    little; nothing in the file but pixels.
 
     The house's colours are among the chosen ones: an outline of a few pixels would else take the nearest colour
     of the picture below it, and then say something else.
@@ -113,18 +163,17 @@ def png(image: Image.Image) -> bytes:
     pixels = np.asarray(image)  # (h, w, 3)
     places = ((colour, (pixels == colour).all(-1)) for colour in map(ImageColor.getrgb, CYCLE))
     marks = [(colour, place) for colour, place in places if place.any()]
-    chosen = image.quantize(256 - len(marks), method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    colours = chosen.getpalette()
-    numbers = np.array(chosen)  # (h, w)
+    chosen = image.quantize(256 - len(marks), method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
+    few = np.array(chosen)  # (h, w, 3)
     for colour, place in marks:
-        numbers[place] = len(colours) // 3
-        colours += colour
-    palette = Image.fromarray(numbers)
-    palette.putpalette(colours)
-    return min((_encode(image), _encode(palette)), key=len)
+        few[place] = colour
+    ways = [_webp(image, lossless=True), _webp(Image.fromarray(few), lossless=True)]
+    if photographs:
+        ways.append(_webp(image, quality=PHOTOGRAPHIC))
+    return min(ways, key=len)
 
 
-def _encode(image: Image.Image) -> bytes:
+def _webp(image: Image.Image, **options) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="png", optimize=True)
+    image.save(buffer, format="webp", method=4, **options)
     return buffer.getvalue()

@@ -8,7 +8,7 @@ import math
 from videoformer_edu.cost import clip_cost, timesformer_cost
 from videoformer_edu.cost.published import PUBLISHED_TIMESFORMER, TABLE
 from videoformer_edu.figures.cost import cost_curves
-from videoformer_edu.figures.show import figure_html, rasterise
+from videoformer_edu.figures.show import figure_html
 from videoformer_edu.widgets.page_explorer import PageExplorer, assemble
 from videoformer_edu.widgets.task import task_words
 
@@ -66,7 +66,7 @@ def still() -> str:
     axis = [t for t in FRAMES if t <= 256]
     curves = {kind: [timesformer_cost(frames=t, attention=kind).macs for t in axis] for kind in KINDS}
     tokens, macs = clip_cost(frames=8)[:2]
-    picture = rasterise(cost_curves(axis, curves))
+    picture = cost_curves(axis, curves)
     return figure_html(picture, caption=f"{TITLE} (a still picture: run this cell to explore)", alt=(
         f"Multiply-adds over frames for joint, divided and space-only attention. At 8 frames of 224 pixels, {tokens:,} "
         f"tokens, joint attention costs {macs / 1e9:.0f} G."))

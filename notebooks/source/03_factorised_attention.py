@@ -24,31 +24,13 @@
 # OBJECTIVES
 
 # %%
-import time
-
 import torch
-from einops import rearrange
-from torch import nn
-from torch.nn import functional as F
 
-from videoformer_edu.attention import (
-    Axial,
-    FactorisedDotProductAttention,
-    Full,
-    LocalTemporal,
-    LocalWindow,
-    MultiHeadAttention,
-    Spatial,
-    SpatialAttention,
-    Temporal,
-    TemporalAttention,
-)
-from videoformer_edu.attention.patterns import factorised_dot_product
-from videoformer_edu.attention.reach import blocks_until_all, hops, pairs_of, reach
-from videoformer_edu.figures.cube import show_lit_cubes, show_token_cubes
+from videoformer_edu.attention import LocalWindow
+from videoformer_edu.attention.reach import hops
+from videoformer_edu.figures.cube import show_lit_cubes
 from videoformer_edu.tokens import Grid
 
-# %%
 clip, ball = Grid(t=8, h=4, w=4), (0, 3, 0)  # 8 frames of 4 x 4 patches; the ball: frame 0, row 3, column 0
 windows = [LocalWindow((2, 2, 2)), LocalWindow((2, 2, 2), (1, 1, 1))]  # plain and shifted, in turn
 number = (ball[0] * clip.h + ball[1]) * clip.w + ball[2]
@@ -84,6 +66,8 @@ show_lit_cubes({f"blocks: {k}": after <= k for k in (1, 3, 5, 7)}, clip, ball,
 # > **Predict.** `t1·roof` asks. Which tokens answer in spatial attention, and which in temporal attention?
 
 # %%
+from videoformer_edu.attention import Axial, Full, LocalTemporal, Spatial, Temporal
+
 grid = Grid(t=2, h=2, w=2)
 places = ["sky", "roof", "door", "grass"]
 names = [f"t{t}·{place}" for t in range(grid.t) for place in places]  # tokens run (t h w), time slowest
@@ -108,6 +92,8 @@ show_source(LocalWindow.looks)
 # Now the cubes. The clip has 8 frames of 4 x 4 patches; the blue token asks, the amber ones answer.
 
 # %%
+from videoformer_edu.figures.cube import show_token_cubes
+
 query = (3, 1, 2)  # frame 3, row 1, column 2
 show_token_cubes({
     "joint": Full(), "spatial": Spatial(), "temporal": Temporal(),
@@ -195,11 +181,16 @@ your_turn(mine if mine is None or mine is ... else int(mine.sum()), 24,
 # The regrouping is one line, whatever the pattern. Axial attention along h, for instance, wants columns:
 
 # %%
-from videoformer_edu.attention import Where
+from einops import rearrange
 
 numbers = torch.arange(Grid(2, 3, 2).l).reshape(1, -1, 1)  # (b=1, l=12, d=1): each token is its own number
 columns = rearrange(numbers, "b (t h w) d -> b (t w) h d", t=2, h=3)  # (1, 4, 3, 1): h is the sequence axis now
 print("the columns of frame 0:", columns[0, :2, :, 0].tolist(), "  of frame 1:", columns[0, 2:, :, 0].tolist())
+
+# %%
+from torch import nn
+
+from videoformer_edu.attention import MultiHeadAttention, SpatialAttention, TemporalAttention, Where
 
 
 class AxialAttention(nn.Module):
@@ -222,7 +213,7 @@ class AxialAttention(nn.Module):
 # %%
 from torch.utils.flop_counter import FlopCounterMode
 
-from videoformer_edu.attention import WindowAttention, attend
+from videoformer_edu.attention import FactorisedDotProductAttention, WindowAttention, attend, record_attention
 
 
 def by_mask(x, attention, masks):
@@ -239,8 +230,6 @@ def macs(function, *inputs):
     return counter.get_total_flops() // 2
 
 # %%
-from videoformer_edu.attention import record_attention
-
 torch.manual_seed(0)
 size, middle = dict(width=48, heads=4), Grid(6, 8, 8)
 modules = {"temporal": TemporalAttention(**size), "spatial": SpatialAttention(**size),
@@ -267,6 +256,9 @@ for name, module in modules.items():
 # And in seconds? Measure it here, on 8 frames of 14 x 14 patches, on your machine:
 
 # %%
+import time
+
+
 def milliseconds(function, *inputs, times=7):
     """The fastest of several runs: whatever else the machine does only adds."""
     with torch.no_grad():
@@ -320,6 +312,8 @@ assert honest.isnan().all()
 # > second? Through whom?
 
 # %%
+from videoformer_edu.attention.reach import reach
+
 door, sky = names.index("t1·door"), names.index("t0·sky")
 for title, block in (("temporal", [Temporal()]), ("then spatial", [Temporal(), Spatial()])):
     heard = reach(block, grid)[door]  # (l,) bool
@@ -356,6 +350,9 @@ your_turn(one_step(Spatial().allowed(grid), reach(Temporal(), grid)), reach([Tem
 # > space alone.
 
 # %%
+from videoformer_edu.attention.patterns import factorised_dot_product
+from videoformer_edu.attention.reach import blocks_until_all, pairs_of
+
 near = [LocalTemporal(3), Spatial()]
 stacks = {"joint": [Full()], "divided": [[Temporal(), Spatial()]], "axial": [[Axial("t"), Axial("h"), Axial("w")]],
           "factorised heads": [factorised_dot_product(4)], "windows": windows, "near frames": [near],
@@ -449,8 +446,7 @@ rows = {"joint": [Full()], "divided": [Temporal(), Spatial()],
 points = {}
 for name, stack in rows.items():
     waiting = blocks_until_all(stack, large)  # here every attention counts as a block of its own
-    spent = sum(pairs_of(stack[i % len(stack)], large) for i in range(waiting))
-    points[name] = waiting, float(spent / large.l)
+    points[name] = waiting, float(sum(pairs_of(stack[i % len(stack)], large) for i in range(waiting)) / large.l)
     print(f"{name:18} attentions: {waiting}   keys a token: {points[name][1]:5.0f}   "
           f"the least: {waiting * large.l ** (1 / waiting):5.0f}")
 show(looks_against_waiting(points, large.l),
@@ -610,6 +606,9 @@ class Carrier(nn.Module):
 # > steps?
 
 # %%
+from torch.nn import functional as F
+
+
 def learn(attentions, objects, seed=0, limit=1000):
     """The model, and after how many steps it named over 95 % of the colours in new scenes; or the limit."""
     torch.manual_seed(seed)

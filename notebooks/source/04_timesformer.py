@@ -723,14 +723,14 @@ show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
 # memory for the scores, where an implementation stores them, follows the pairs alone; there divided wins from the
 # start. Set the two costs equal, and $2TN - 2N - 2T \approx 5D$ gives the crossing by hand.
 #
-# The dots are the paper's own numbers; the lines are ours. Now try it: which resolution makes divided pay at 8
-# frames? Which patch size? The picture needs a running kernel; the sentence under it says the same in numbers.
+# The dots are the paper's own numbers; the lines are ours. Now try it in the explorer of lesson 02: which resolution
+# makes divided pay at 8 frames? Which patch size? Guess, and press *See*.
 
 # %%
-from videoformer_edu.widgets.cost_explorer import cost_explorer
+from videoformer_edu.widgets import clip_cost_explorer
 
 assert crossing() == 11
-cost_explorer()
+clip_cost_explorer()
 
 # %% [markdown]
 # ## 10 · Your model is the published model

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page
 
 # The picture of an explorer, as a text that changes when any pixel or word of it does (controls left out).
 PICTURE = """root => [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join('|')
-    + [...root.querySelectorAll('.widget-html-content, .vfe-sentence, .vfe-label, .vfe-live svg')]
+    + [...root.querySelectorAll('.vfe-sentence, .vfe-label, .vfe-live svg')]
         .map(n => n.innerHTML).join('|')"""
 
 # From the next key to the frame in which the page has changed and its new pictures are decoded. The observer answers
@@ -22,14 +22,11 @@ ARM = """root => {
         await Promise.all([...root.querySelectorAll('img')].map(img => img.decode().catch(() => null)));
         requestAnimationFrame(() => { window.latency = performance.now() - start; });
     });
-    const places = root.matches('[data-explorer]') ? [root] : root.querySelectorAll('.widget-html-content');
-    for (const place of places) {
-        observer.observe(place, {subtree: true, childList: true, characterData: true, attributes: true});
-    }
+    observer.observe(root, {subtree: true, childList: true, characterData: true, attributes: true});
 }"""
 PATIENCE = 5_000  # milliseconds
-AIM = {"page": 20, "kernel": 150}  # milliseconds, median
-SLOWEST = {"page": 100, "kernel": 600}  # what a machine busy with other things is allowed
+AIM = {"page": 20}  # milliseconds, median
+SLOWEST = {"page": 100}  # what a machine busy with other things is allowed
 
 
 @dataclass
@@ -55,7 +52,7 @@ class Latencies:
 
 
 class Explorer:
-    """One explorer on the page: `kind` is "page" or "kernel"."""
+    """One explorer on the page; `kind` is "page"."""
 
     def __init__(self, page: Page, root: Locator, kind: str, where: str, latencies: Latencies):
         self.page, self.root, self.kind, self.where, self.latencies = page, root, kind, where, latencies
@@ -112,9 +109,9 @@ class Explorer:
 
     def controls(self) -> list[tuple[str, Locator]]:
         """Every control, with its accessible name or its words."""
-        found = self.root.locator("select, input, button, [role=application], .noUi-handle")
+        found = self.root.locator("select, input, button, [role=application]")
         names = found.evaluate_all("""all => all.map(node => node.getAttribute('aria-label')
-            || (node.labels?.[0]?.querySelector('span') ?? node.closest('.widget-inline-hbox') ?? node)
+            || (node.labels?.[0]?.querySelector('span') ?? node)
                 .textContent.trim())""")
         return [(name, found.nth(i)) for i, name in enumerate(names) if found.nth(i).is_visible()]
 
@@ -134,16 +131,12 @@ class Explorer:
             if control.evaluate("node => node.options.length") == 1:
                 return True  # nothing to choose
             return self.press(control, "ArrowUp" if last else "ArrowDown")
-        if kind == "slider":  # the handle of an ipywidgets slider
-            now, most = (float(control.get_attribute(name) or "nan") for name in ("aria-valuenow", "aria-valuemax"))
-            return self.press(control, "ArrowLeft" if now == most else "ArrowRight")
+        if kind == "number":
+            return self.press(control, "ArrowUp")
         return self.press(control, "ArrowLeft" if kind == "range" else "ArrowRight")
 
 
 def explorers(page: Page, name: str, latencies: Latencies) -> list[Explorer]:
-    """All explorers of the open notebook: those of the page, then those of the kernel, each in its order."""
-    output = ".jp-NotebookPanel:visible .jp-OutputArea-output"
-    page_roots = page.locator(f"{output} [data-explorer]")
-    kernel_roots = page.locator(f"{output}.jupyter-widgets, {output} > .jupyter-widgets")
-    return [Explorer(page, roots.nth(i), kind, f"{name}, {kind} explorer {i + 1}", latencies)
-            for kind, roots in (("page", page_roots), ("kernel", kernel_roots)) for i in range(roots.count())]
+    """All explorers of the open notebook, in its order."""
+    roots = page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output [data-explorer]")
+    return [Explorer(page, roots.nth(i), "page", f"{name}, explorer {i + 1}", latencies) for i in range(roots.count())]

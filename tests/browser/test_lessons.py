@@ -106,15 +106,12 @@ def test_it_runs_and_every_control_moves(lesson, latencies, album):
     for picture in lesson.pictures():
         assert picture["alt"] and picture["drawn"], f"a picture without words or pixels: {picture}"
     for i, explorer in enumerate(explorers(lesson.page, name, latencies)):
-        if explorer.kind == "page":
-            use_page_explorer(explorer)
+        use_page_explorer(explorer)
         controls = explorer.controls()
         assert controls, "an explorer without controls"
         for label, control in controls:
             assert label, "a control without a name"
             assert explorer.move(control), f"{explorer.where}: {label} changed nothing"
-        if explorer.kind == "kernel":
-            explorer.time(explorer.root.locator(".noUi-handle").first, *["ArrowLeft", "ArrowRight"] * 4)
         explorer.root.screenshot(path=album / f"{name}-explorer-{i + 1}.png")
     assert lesson.failed() == []
     assert lesson.broken() == []

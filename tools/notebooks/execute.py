@@ -53,13 +53,13 @@ def execute(notebook: NotebookNode, folder: pathlib.Path, *, label: str,
 
 
 def _settle(cell: NotebookNode, where: str) -> None:
-    """Refuse stderr; leave out widget views, which live in one kernel only, where the output says the same in HTML."""
+    """Refuse stderr, and widgets, which live in one kernel only."""
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stderr":
             raise BuildError(f"{where} wrote to stderr; a lesson shows no warnings and no progress bars\n{output.text}")
-        if output.get("data", {}).pop(WIDGET_VIEW, None) and "text/html" not in output.data:
-            raise BuildError(f"{where} shows a widget without a still picture for readers without a kernel; "
-                             "wrap it in videoformer_edu.widgets.kernel.KernelExplorer")
+        if WIDGET_VIEW in output.get("data", {}):
+            raise BuildError(f"{where} shows a widget, which is dead where no kernel runs; make it an explorer that "
+                             "lives in the page (videoformer_edu.widgets.page_explorer)")
 
 
 def _place(notebook: NotebookNode) -> str:

@@ -1,17 +1,15 @@
 """Explorers: controls around a pure function.
 
-Page explorers live in the page alone (HTML and JavaScript, data inside); kernel explorers let Python compute.
+They live in the page alone: HTML and JavaScript, data inside; what has to be computed was computed in Python before.
 """
 
 from videoformer_edu.widgets.attention_explorer import attention_explorer
 from videoformer_edu.widgets.clip_cost_explorer import clip_cost_explorer
-from videoformer_edu.widgets.cost_explorer import cost_explorer
-from videoformer_edu.widgets.kernel import KernelExplorer
 from videoformer_edu.widgets.maps import ShownMap, maps_for_explorer
 from videoformer_edu.widgets.order_explorer import order_explorer
 from videoformer_edu.widgets.page_explorer import PageExplorer
 from videoformer_edu.widgets.reach_explorer import reach_explorer
 from videoformer_edu.widgets.task import Task
 
-__all__ = ["KernelExplorer", "PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer",
-           "cost_explorer", "maps_for_explorer", "order_explorer", "reach_explorer"]
+__all__ = ["PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "maps_for_explorer",
+           "order_explorer", "reach_explorer"]

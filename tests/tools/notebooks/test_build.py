@@ -62,16 +62,16 @@ def test_two_builds_give_the_same_bytes(lesson):
     assert b"execution\":" not in first and b"3.11" not in first
 
 
-def test_of_an_explorer_the_still_picture_is_kept_and_the_widget_left_to_the_kernel(lesson):
-    append(lesson, "\n# %%\nfrom videoformer_edu.widgets.cost_explorer import cost_explorer\n\ncost_explorer()\n")
+def test_an_explorer_comes_with_its_still_picture_and_the_same_bytes(lesson):
+    append(lesson, "\n# %%\nfrom videoformer_edu.widgets import clip_cost_explorer\n\nclip_cost_explorer()\n")
     first = build(lesson).read_bytes()
-    assert b"A still picture" in first and b"widget-view" not in first
+    assert b"a still picture" in first and b"data-explorer" in first
     assert build(lesson).read_bytes() == first
 
 
-def test_a_widget_without_a_still_picture_is_refused(lesson):
+def test_a_widget_is_refused(lesson):
     append(lesson, "\n# %%\nimport ipywidgets\nipywidgets.IntSlider(value=4)\n")
-    with pytest.raises(BuildError, match="without a still picture"):
+    with pytest.raises(BuildError, match="dead where no kernel runs"):
         build(lesson)
 
 

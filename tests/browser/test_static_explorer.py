@@ -268,3 +268,14 @@ def test_nothing_moves_by_itself(show):
     moving = explorer.root.evaluate("""root => root.getAnimations({subtree: true}).length
         + [...root.querySelectorAll('*')].filter(node => getComputedStyle(node).transitionDuration !== '0s').length""")
     assert moving == 0
+
+
+@pytest.mark.parametrize("width", [1366, 500, 430, 390])
+def test_no_number_stands_apart_from_its_percent_sign(show, width):
+    explorer = show(EXPLORER, width=width)
+    numbers = explorer.root.locator(".vfe-sentence .vfe-number")
+    for frame in (0, 3, 6, 7):
+        for x in (0.1, 0.4, 0.9):
+            explorer.click(frame, x, 0.6)
+            assert numbers.count() == words(explorer).count("%") > 0
+            assert numbers.evaluate_all("all => all.map(node => node.getClientRects().length)") == [1] * numbers.count()

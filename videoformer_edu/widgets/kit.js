@@ -180,6 +180,12 @@ const kit = (() => {
     return own;
   }
 
+  // Words in a node, no number apart from its percent sign.
+  function write(node, words) {
+    node.replaceChildren(...words.split(/([\d.]+ %)/).map((part, i) =>
+      (i % 2 ? element("span", { className: "vfe-number", textContent: part }) : part)));
+  }
+
   // What is seen, in words, read out by assistive technology unless `quiet`.
   function sentence() {
     const node = element("p", { className: "vfe-sentence", "aria-live": "polite" });
@@ -187,7 +193,7 @@ const kit = (() => {
       node,
       say(words, quiet) {
         node.setAttribute("aria-live", quiet ? "off" : "polite"); // what the mouse passes over is not read out
-        node.textContent = words;
+        write(node, words);
       },
     };
   }
@@ -203,7 +209,7 @@ const kit = (() => {
         if (node.dataset.done || !done) return;
         mark.textContent = "☑";
         node.dataset.done = "true";
-        words.textContent = `Task done. ${sentence} ${settings.says}`;
+        write(words, `Task done. ${sentence} ${settings.says}`);
       },
     };
   }

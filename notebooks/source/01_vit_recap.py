@@ -14,35 +14,58 @@
 # ///
 
 # %% [markdown]
-# A picture goes in as pixels and comes out as the name of a digit. In between, 65 vectors exchange messages. Here you
-# take that machine apart, one piece at a time, on a picture small enough to count.
-#
-# OBJECTIVES
+# A picture goes in as pixels, and the name of a digit comes out. Above: pictures that a small vision transformer has
+# never seen. Below: what it says, and in amber where it looked last. Here you take that machine apart.
 
 # %%
-import copy
-import math
-import time
-
 import torch
-from einops import rearrange
-from torch import nn
-from torch.nn import functional as F
 
+from videoformer_edu.attention import record_attention
 from videoformer_edu.data.motion.images import digit_images
 from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
-from videoformer_edu.figures.show import show
-from videoformer_edu.figures.source import show_source
-from videoformer_edu.figures.tokens import image_in_patches, token_strip
+from videoformer_edu.figures import show
+from videoformer_edu.figures.attention import looks_below
+from videoformer_edu.pretrained.small import load_small
 
-torch.manual_seed(0)
 _ = torch.set_grad_enabled(False)  # gradients come back where we ask for them
+model = load_small("vit_digits")  # patches of 4 x 4 pixels, three blocks of four heads
+gallery = digit_images(24, seed=5, split="test")  # digits on photographs
+on_page = gallery.images.permute(0, 2, 3, 1)  # (b, h, w, c), the order that pictures are drawn in
+with record_attention(model) as maps_of_gallery:
+    says = model(normalise(gallery.images, MOTION_PIXELS)).argmax(-1)  # (b,)
+looks = maps_of_gallery["blocks.2.attention"].cls_looks().mean(1)[:, 0]  # (b, h, w), mean of the heads
+four = [2, 13, 15, 16]
+show(looks_below(on_page[four], looks[four], [f"says {digit}" for digit in says[four].tolist()]),
+     alt=f"Above, photographs with the digits {gallery.digit[four].tolist()}. Below, the same with amber on the "
+         f"strokes of each digit; the model says {says[four].tolist()}.")
+
+# %% [markdown]
+# OBJECTIVES
+#
+# It is a long lesson. A good place for a break is after section 6.
+#
+# ### Three questions on lesson 00
+#
+# Answer each before you unfold it.
+#
+# **A clip has 8 frames of 64 x 64 pixels, patches are 8 x 8. How many tokens?**
+#
+# <details><summary>Answer</summary>8 x 8 patches in each of 8 frames: 512.</details>
+#
+# **How much can a model know of a direction of motion if it gets the frames as a bag?**
+#
+# <details><summary>Answer</summary>The axis, and half of the directions: each bag belongs to a clip and to the same
+# clip played backwards.</details>
+#
+# **You are shown a new data set of actions. What do you measure before you believe that a model sees motion?**
+#
+# <details><summary>Answer</summary>How far one frame gets, and what is left when the frames are shuffled.</details>
 
 # %% [markdown]
 # ## 1 · How many tokens is a picture?
 #
-# Our pictures show a real handwritten digit at a random place on a real photograph. The trained model that you meet
-# in section 3 has seen neither these digits nor these photographs.
+# Our pictures show a real handwritten digit at a random place on a real photograph. The trained model has seen
+# neither these digits nor these photographs.
 #
 # A transformer takes a sequence of vectors; a picture is a grid of pixels. ViT's answer is plain: cut the picture
 # into square **patches** and read them row by row, as if they were words.
@@ -50,74 +73,108 @@ _ = torch.set_grad_enabled(False)  # gradients come back where we ask for them
 # > **Predict.** The picture has 32 x 32 pixels, a patch 4 x 4. How many patches: 8, 32, 64 or 256?
 
 # %%
-gallery = digit_images(24, seed=5, split="test")
+import copy
+import math
+import time
+
+from einops import rearrange
+from torch import nn
+from torch.nn import functional as F
+
+from videoformer_edu.figures.source import show_source
+from videoformer_edu.figures.tokens import image_in_patches, token_strip
+
 image = gallery.images[13]  # (c, h, w), uint8
 patches = rearrange(image, "c (h p) (w q) -> (h w) c p q", p=4, q=4)  # (n, c, p, q)
 print(f"picture {tuple(image.shape)}, a {gallery.digit[13]}")
 print(f"{len(patches)} patches, each {tuple(patches[0].shape)} = {patches[0].numel()} numbers")
-assert len(patches) == (32 // 4) ** 2
-
-on_page = gallery.images.permute(0, 2, 3, 1)  # (b, h, w, c), the order that pictures are drawn in
-on_page = (on_page.float() * 1.5).clamp(max=255).to(torch.uint8)  # brighter, for the eye alone
-show(image_in_patches(on_page[13], 4),
-     alt="Left: a handwritten 5 on a photograph. Right: the same picture as 8 by 8 patches, numbered 0 to 63 row by "
+bright = (on_page[13].float() * 1.5).clamp(max=255).to(torch.uint8)  # for the eye alone
+show(image_in_patches(bright, 4),
+     alt=f"Left: a handwritten 5 on a photograph. Right: the same picture as {len(patches)} patches, numbered row by "
          "row; the strokes of the 5 are spread over about ten of them.",
-     caption="64 patches. Patch number i sits in row i // 8 and column i % 8.")
+     caption=f"{len(patches)} patches. Patch number i sits in row i // 8 and column i % 8.")
 
 # %% [markdown]
-# There are $n = \frac{H}{P}\cdot\frac{W}{P} = 8 \cdot 8 = 64$ patches. Nothing in patch 29 says what patch 30 shows;
-# that is what attention is for.
+# <details><summary>Compare</summary>(32 / 4) rows of (32 / 4) patches: 8 x 8 = 64.</details>
 #
-# **Where this breaks.** `view` gives the same *shape* without moving a pixel in memory.
-
-# %%
-rubble = image.view(64, 3, 4, 4)  # the right shape, the wrong pixels
-alike = sum(torch.equal(a, b) for a, b in zip(rubble, patches, strict=True))
-print(f"shapes {tuple(rubble.shape)} and {tuple(patches.shape)}; {alike} of {len(patches)} patches are the same")
-both = torch.cat([patches[24:40], rubble[24:40]]).permute(0, 2, 3, 1)  # (32, p, q, c)
-show(token_strip(both, [f"{i}" for i in range(24, 40)] * 2),
-     alt="Two rows of sixteen patches, numbers 24 to 39. Upper row: pieces of the 5, cut correctly. Lower row, made "
-         "with view: stripes of unrelated pixels in false colours.",
-     caption="Above: patches. Below: what view() calls patches. No error, no warning.")
-
+# In general, $n = \frac{H}{P}\cdot\frac{W}{P}$. Nothing in patch 29 says what patch 30 shows; that is what attention
+# is for. (A `view` of the right shape would not cut patches at all, and give no error: you saw that in lesson 00, and
+# the sheet checks yours.)
+#
 # %% [markdown]
 # ## 2 · How does a patch become a token?
 #
-# A patch is 48 numbers. A **token** is a vector of width $d$ (here 64) in the space where the transformer works.
-# Between them stands one linear map, the same for every patch:
+# A patch is 48 numbers. A **token** is a vector of width $d$ in the space where the transformer works; we take $d =
+# 40$ here, and the trained model has 64. Between patch and token stands one linear map, the same for every patch:
 #
 # $$z_i = W x_i + b, \qquad x_i \in \mathbb{R}^{cP^2},\ z_i \in \mathbb{R}^{d}$$
 #
-# Most code writes it as a convolution whose stride equals its kernel: it steps from patch to patch without overlap.
+# This is the first box of the model. What the other boxes do is the rest of this lesson.
+
+# %%
+from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
+
+parts = (Stage("joint", text="attention", residual=True), Stage("mlp", residual=True))
+vit = ("picture 3 × 32 × 32", Stage("embed", "64 tokens × 64"), Stage("cls"), Stage("positions", "65 tokens × 64"),
+       Repeat("block", 3, parts), Stage("norm"), Stage("head", "10 digits"))
+show_architecture({"ViT": vit}, here="patch embedding",
+                  caption="Tokens are made once, at the top. One more, CLS, is put in front, and each gets its place "
+                          "added. In each block all tokens look at each other, and then each works on what it heard. "
+                          "The head reads CLS.")
+
+# %% [markdown]
+# Most code (timm's, for example) writes the map as a convolution whose stride equals its kernel: it steps from patch
+# to patch without overlap.
 #
 # > **Predict.** Take the weights of such a convolution, flatten them, and multiply the flattened patches with them.
 # > Same result: exactly, up to rounding, or not at all?
 
 # %%
-convolution = nn.Conv2d(3, 64, kernel_size=4, stride=4)
+n, d = 64, 40
+convolution = nn.Conv2d(3, d, kernel_size=4, stride=4)
 x = normalise(image, MOTION_PIXELS)  # float, about zero mean
 
 by_convolution = convolution(x[None])  # (1, d, h, w)
 by_convolution = rearrange(by_convolution, "1 d h w -> (h w) d")  # (n, d)
 
 flat = rearrange(x, "c (h p) (w q) -> (h w) (c p q)", p=4, q=4)  # (n, 48)
-by_linear_map = flat @ convolution.weight.view(64, 48).T + convolution.bias  # (n, d)
+by_linear_map = flat @ convolution.weight.view(d, 48).T + convolution.bias  # (n, d)
 
-print("tokens:", tuple(by_linear_map.shape))
 difference = (by_convolution - by_linear_map).abs().max().item()
-print(f"largest difference {difference:.5f}, rounding allows 0.00001")
-assert difference < 1e-5
-assert torch.allclose(by_convolution, by_linear_map, atol=1e-5)
+print("tokens:", tuple(by_linear_map.shape), f"   largest difference {difference:.5f}")
 
 # %% [markdown]
-# The same numbers, up to rounding. So the package's `PatchEmbed` is a convolution and a reshape. It takes videos
-# `(b, c, t, h, w)`, where this course is going; a picture is a video of one frame. A size that the patches do not
-# divide is refused, with a number to use instead.
+# <details><summary>Compare</summary>The same numbers, up to rounding.</details>
+#
+# **Your turn.** One token by hand, in two lines: flatten one patch, apply the map. Nothing is graded, and the lesson
+# goes on without it.
+
+# %% tags=["your_turn"]
+from videoformer_edu.grading.your_turn import your_turn
+
+
+def token_of(patch, weight, bias):
+    """patch (c, p, q), weight (d, c, p, q) of a convolution, bias (d,) -> its token (d,)."""
+    # BEGIN SOLUTION
+    flat_patch = patch.flatten()  # (c*p*q,)
+    return weight.flatten(1) @ flat_patch + bias
+    # END SOLUTION
+
+
+one_patch = x[:, 12:16, 20:24]  # row 3, column 5
+your_turn(token_of(one_patch, convolution.weight, convolution.bias), by_linear_map[3 * 8 + 5],
+          "Patch and weight are flattened in the same order; then (d, 48) times (48,), plus the bias.")
+
+# %% [markdown]
+# So the package's `PatchEmbed` is a convolution and a reshape. It takes videos `(b, c, t, h, w)`, where this course
+# is going; a picture is a video of one frame. A size that the patches do not divide is refused, with a number to use
+# instead.
 
 # %%
 from videoformer_edu.positions import resize_space
 from videoformer_edu.tokens import Grid, PatchEmbed
 
+assert difference < 1e-5
 show_source(PatchEmbed.forward)
 try:
     PatchEmbed(patch_size=4, width=64)(torch.zeros(1, 3, 1, 30, 32))
@@ -134,9 +191,7 @@ except ValueError as error:
 # > is right as often as before, somewhat less often, or it guesses (10 %)?
 
 # %%
-from videoformer_edu.pretrained.small import build_small, load_small
-
-model = load_small("vit_digits")  # patches of 4 x 4, three blocks of four heads
+torch.manual_seed(0)
 blind = copy.deepcopy(model)
 blind.space_positions.table[1:] = 0  # row 0 belongs to CLS, see section 8
 many = digit_images(256, seed=11, split="test")
@@ -152,12 +207,13 @@ def accuracy(net: nn.Module, x: torch.Tensor) -> float:
 
 for name, net in (("with positions", model), ("without", blind)):
     print(f"{name:14} in order {accuracy(net, inputs):.0%}   shuffled {accuracy(net, shuffled):.0%}")
-assert (blind(inputs) - blind(shuffled)).abs().max() < 1e-3 < (model(inputs) - model(shuffled)).abs().max()
 
 # %% [markdown]
-# Without positions the logits are *the same, to rounding*: a picture is then a bag of patches. The bag is
-# surprisingly good, because strokes alone tell most digits apart. So an accuracy does not tell you whether a model
-# knows where things are. Ask a question that only places can answer.
+# <details><summary>Compare</summary>Exactly as often: without positions the logits are the same, to rounding. A
+# picture is then a bag of patches. The bag is surprisingly good, because strokes alone tell most digits
+# apart.</details>
+#
+# So an accuracy does not tell you whether a model knows where things are. Ask a question that only places can answer.
 #
 # > **Predict.** Roll every picture sideways by half its width, so that digits on the left come to the right. Can the
 # > model without positions notice?
@@ -167,17 +223,22 @@ rolled = inputs.roll(16, dims=-1)  # four patches to the right, round the edge
 for name, net in (("with positions", model), ("without", blind)):
     moved = (net.features(inputs) - net.features(rolled)).abs().max()
     print(f"{name:14} the features change by up to {moved:.3f}")
-assert (blind.features(inputs) - blind.features(rolled)).abs().max() < 1e-3
 
 # %% [markdown]
-# It cannot. Its features for "left" and "right" are equal, so no classifier on top could ever tell them apart. In
-# video this becomes serious: without positions *in time* a model cannot tell forwards from backwards (lesson 04).
+# <details><summary>Compare</summary>It cannot. Its features for "left" and "right" are equal, so no classifier on top
+# could ever tell them apart.</details>
 #
-# What has the learned table come to know? Compare every place with every other: the cosine of their rows.
+# In video this becomes serious: without positions *in time* a model cannot tell forwards from backwards (lesson 04).
+#
+# What has the learned table come to know? Compare every place with every other, by the cosine of their rows, and take
+# the mean over all pairs that lie equally far apart.
 
 # %%
-from videoformer_edu.figures.attention import attention_matrix, attention_on_frames, similarity_grid, value_maps
+from videoformer_edu.figures.attention import attention_matrix, similarity_by_displacement, value_maps
+from videoformer_edu.pretrained.small import build_small
 
+assert (blind(inputs) - blind(shuffled)).abs().max() < 1e-3 < (model(inputs) - model(shuffled)).abs().max()
+assert (blind.features(inputs) - blind.features(rolled)).abs().max() < 1e-3
 rows = F.normalize(model.space_positions.table[1:], dim=-1)  # (64, d)
 similarity = rows @ rows.T  # (64, 64)
 fresh = F.normalize(build_small("vit_digits").space_positions.table[1:], dim=-1)
@@ -186,19 +247,24 @@ neighbours = torch.cdist(place, place) == 1
 learned, untrained = similarity[neighbours].mean(), (fresh @ fresh.T)[neighbours].mean()
 print(f"mean cosine of direct neighbours: learned {learned:.2f}, untrained {abs(untrained):.2f}")
 assert learned > 0.06 > 0.04 > abs(untrained)
-show(similarity_grid(similarity.view(8, 8, 8, 8)),
-     alt="64 small maps, one for each place. In each, the place itself stands out with cosine 1; all other places are "
-         "near 0. In rows 1 and 6 faint bands show: places of one row are a little alike, places far below or above a "
-         "little opposite.",
-     caption="Each small map: how similar its place is to all 64. Mostly every place knows only itself.")
+pairs = {"learned": similarity.view(8, 8, 8, 8), "untrained": (fresh @ fresh.T).view(8, 8, 8, 8)}
+show(similarity_by_displacement(pairs, reach=4),
+     alt="Two maps of the mean cosine of places up to four rows and columns apart. Learned: around the middle, up to "
+         "two places away, all are a little alike, below and above that a little opposite. Untrained: no order.",
+     caption="A place with itself, in the middle, is left out.")
 
 # %% [markdown]
-# Each place has its own mark, and neighbours have become slightly alike; an untrained table has no such trace.
-# Trained on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our digits lie
-# anywhere, so this model had little to learn from places.
+# Neighbours have become slightly alike, and places far above or below slightly opposite; an untrained table has no
+# such trace. Trained on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our
+# digits lie anywhere, so this model had little to learn from places.
 #
-# **Where this breaks: another picture size.** A table for 8 x 8 places must be resized for 16 x 16. In memory it is a
-# list of 64 rows, and it is tempting to stretch that list. Try it on a table whose only entry is the column number.
+# ### Can I use another resolution, or one that is not square?
+#
+# Users of image and video transformers ask this often. Yes, if the patches divide it and the table is resized. A
+# table for 8 x 8 places must then serve 8 x 16.
+#
+# **Where this breaks.** In memory the table is a list of 64 rows, and it is tempting to stretch that list. Try it on
+# a table whose only entry is the column number, from 8 x 8 to 16 x 16.
 
 # %%
 columns = torch.arange(8.0).expand(8, 8).reshape(64, 1)  # (n, 1): what each place says
@@ -216,7 +282,30 @@ show(value_maps({"2-D (right)": in_2d, "1-D (wrong)": in_1d}, label="column it c
 
 # %% [markdown]
 # Stretched as a list, every second row claims the left half of the picture and the others the right. Nothing fails;
-# the accuracy only gets worse. `resize_space` resizes both axes.
+# the accuracy only gets worse. `resize_space` resizes both axes, and CLS, which has no place, is left out of it.
+#
+# So much for *running*. Does the model still *read*? Take wide pictures, 32 x 64: ours, with an empty strip at both
+# sides. And pictures of 64 x 64 on which everything is twice as large.
+#
+# > **Predict.** Three ways: the wide picture as it is, with a resized table; the wide picture squeezed into 32 x 32;
+# > the large picture as it is, with a resized table. Which of them still reads?
+
+# %%
+wide = F.pad(inputs, (16, 16))  # (b, c, 32, 64); 0 is the mean colour
+squeezed = F.interpolate(wide, size=(32, 32), mode="bilinear", antialias=True)
+large = digit_images(256, seed=11, split="test", size=64)
+sizes = {"32 x 32, as trained": accuracy(model, inputs), "32 x 64, table resized": accuracy(model, wide),
+         "32 x 64 squeezed into 32 x 32": accuracy(model, squeezed)}
+right = (model(normalise(large.images, MOTION_PIXELS)).argmax(-1) == large.digit).float().mean().item()
+sizes["64 x 64, table resized"] = right
+for name, share in sizes.items():
+    print(f"{name:30} {share:.0%} right")
+
+# %% [markdown]
+# <details><summary>Compare</summary>The wide picture reads as well as ever. Squeezed, or twice as large, it does not:
+# strokes in a patch of 4 pixels look different there. What a patch sees must stay what it was trained on; the number
+# of patches is free. Published models that change resolution are trained a little longer at the new one (ViT paper,
+# section 3.2).</details>
 #
 # ## 4 · How does a token look at another?
 #
@@ -236,6 +325,17 @@ q = torch.tensor([[-2.0, -2.0],   # sky looks for something grown below
 v = torch.tensor([[135.0, 190, 235], [180, 60, 50], [90, 150, 60], [120, 80, 40]]) / 255  # (4, 3): colours
 
 # %% [markdown]
+# In a picture every token may look at every token: here is one query (blue) and its keys (amber) among the 64 patches
+# of our pictures. Four patches will do to see what happens between them.
+
+# %%
+from videoformer_edu.attention.patterns import Full
+from videoformer_edu.figures.cube import show_token_cubes
+
+show_token_cubes({"a picture of 64 patches": Full()}, Grid(1, 8, 8), (0, 3, 5))
+assert sizes["32 x 64, table resized"] > 0.85 > 0.6 > max(sizes["32 x 64 squeezed into 32 x 32"], right)
+
+# %% [markdown]
 # > **Predict.** The door asks with $q = (2, 2)$. At which token will it look most? And the grass, with $q = (2, 0)$?
 #
 # First the door alone, in plain Python. A dot product says how well a key answers the query; $\sqrt{e}$ keeps the
@@ -251,10 +351,11 @@ for name, score, share in zip(names, scores, shares, strict=True):
     print(f"door looks at {name:6} score {score:5.2f}   share {share:.2f}")
 colour = [sum(share * v[j, channel] for j, share in enumerate(shares)) for channel in range(3)]
 print("the door receives the colour", [round(255 * value.item()) for value in colour])
-assert max(range(4), key=shares.__getitem__) == names.index("roof")
 
 # %% [markdown]
-# The door looks at the roof, and receives the mean of all values, weighted by its shares: nearly the red of the roof.
+# <details><summary>Compare</summary>The door looks at the roof, and receives the mean of all values, weighted by its
+# shares: nearly the red of the roof.</details>
+#
 # Now all four tokens at once. The loops become two matrix products:
 #
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{e}}\right) V$$
@@ -268,7 +369,7 @@ print("the door's row:", [round(share, 2) for share in weights[door].tolist()], 
       [round(float(share), 2) for share in shares])
 difference = (attend(q[None], k[None], v[None])[0] - mixed).abs().max().item()
 print(f"the package's attend differs by {difference:.6f}, rounding allows 0.000001")
-assert difference < 1e-6
+assert difference < 1e-6 and max(range(4), key=shares.__getitem__) == names.index("roof")
 assert torch.allclose(mixed[door], torch.stack(colour))
 show(attention_matrix(weights, names),
      alt="Matrix of attention shares. Sky looks at grass with 0.89, roof at door with 0.89, door at roof with 0.89; "
@@ -289,9 +390,6 @@ show(token_strip(squares, names + [f"{name} after" for name in names], columns=4
 # is graded, and the lesson goes on without it.
 
 # %% tags=["your_turn"]
-from videoformer_edu.grading.your_turn import your_turn
-
-
 def shares_of(query, keys):
     """query (e,), keys (l, e) -> how much it looks at each key, (l,)."""
     # BEGIN SOLUTION
@@ -316,8 +414,8 @@ assert torch.allclose(weights.sum(-1), torch.ones(4)) and (wrong.sum(-1) - 1).ab
 # > **Try.** Give the grass a query with which it looks at itself. Then multiply all queries by 10, or by 0: what do
 # > the colours become?
 #
-# In a model, three linear maps make all three from the same token; hence *self*-attention: $q_i = W_Q z_i$,
-# $k_i = W_K z_i$, $v_i = W_V z_i$.
+# In a model, three linear maps make all three from the same token; hence *self*-attention: $q_i = W_Q z_i$, $k_i =
+# W_K z_i$, $v_i = W_V z_i$.
 #
 # ## 5 · Why divide by $\sqrt{e}$?
 #
@@ -338,13 +436,13 @@ for e in (4, 64, 1024):
     for name, scores in (("raw", raw), ("scaled", raw / math.sqrt(e))):
         keys, slope = sharpness(scores)
         print(f"{e:4}   {name:7}   {scores.std():5.1f}   {keys:17.0f}   {slope:5.1f}")
-        assert (keys > 30 and slope > 0.9) if name == "scaled" else 0.9 < scores.std() / math.sqrt(e) < 1.1
-assert sharpness(raw)[0] < 2 and sharpness(raw)[1] < 0.2
 
 # %% [markdown]
-# The spread grows as $\sqrt{e}$: 16-fold from 4 to 1024. Unscaled, wide vectors give nearly all attention to one key,
-# and which one is chance. That also hurts learning: the derivative of a share $p$ by its score is $p(1-p)$, so a
-# softmax that is sure of itself passes little gradient on. Divided by $\sqrt{e}$, it starts undecided at any width.
+# <details><summary>Compare</summary>It grows as √e: 16-fold from 4 to 1024. Unscaled, wide vectors give nearly all
+# attention to one key, and which one is chance.</details>
+#
+# A softmax that is sure of itself also hurts learning: the derivative of a share $p$ by its score is $p(1-p)$, so it
+# passes little gradient on (the column *slope*). Divided by $\sqrt{e}$, it starts undecided at any width.
 #
 # ## 6 · Why several heads?
 #
@@ -357,6 +455,7 @@ assert sharpness(raw)[0] < 2 and sharpness(raw)[1] < 0.2
 # %%
 from videoformer_edu.attention import MultiHeadAttention
 
+assert sharpness(raw)[0] < 2 and sharpness(raw)[1] < 0.2 and sharpness(raw / 32)[0] > 30  # of the last e, 1024
 grass_asks = torch.tensor([[[3.0, -3.0]], [[3.0, 3.0]]])  # (head, 1, e): above and grown; above and built
 received = attend(grass_asks, k.expand(2, 4, 2), v.expand(2, 4, 3))[:, 0]  # (head, 3)
 nearest = torch.cdist(received, v).argmin(-1).tolist()
@@ -364,12 +463,15 @@ print("the grass receives, from its two heads, the colours of:", [names[i] for i
 for heads in (1, 4, 16):
     parameters = sum(w.numel() for w in MultiHeadAttention(width=64, heads=heads).parameters())
     print(f"{heads:2} heads of {64 // heads:2} numbers: {parameters:,} parameters")
-assert nearest == [0, 1] and parameters == 4 * (64 * 64 + 64)
 show_source(MultiHeadAttention.forward)
 
 # %% [markdown]
-# Now the grass knows both, and the parameters stay. The only price is that each head compares with fewer numbers. The
-# last line, `proj`, lets the heads' answers mix.
+# <details><summary>Compare</summary>The parameters stay: 16,640 with 1, 4 or 16 heads. The only price is that each
+# head compares with fewer numbers.</details>
+#
+# Now the grass knows both. Read the `rearrange` aloud: *the 3·d numbers of a token are three parts (queries, keys,
+# values) of `head` heads of `e` numbers; take the three apart, and put the heads before the tokens*, so that each
+# head is an attention of its own. The last line joins the heads again, and `proj` lets their answers mix.
 #
 # ## 7 · What else is in a block?
 #
@@ -390,18 +492,19 @@ for last in (block.attention.proj, block.mlp[-1]):
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
 tokens = torch.randn(2, 1 + 64, 64)
-print("largest change that the block makes:", (block(tokens, Grid(1, 8, 8)) - tokens).abs().max().item())
-assert torch.equal(block(tokens, Grid(1, 8, 8)), tokens)
+change = (block(tokens, Grid(1, 8, 8)) - tokens).abs().max().item()
+print("largest change that the block makes:", change)
 
 # %% [markdown]
-# Nothing: the input passes through. Lesson 04 uses this to add attention in time to a trained image model without
-# disturbing it.
+# <details><summary>Compare</summary>Nothing: the input passes through. Lesson 04 uses this to add attention in time
+# to a trained image model without disturbing it.</details>
 #
 # **Where this breaks: a tiny constant.** LayerNorm divides by $\sqrt{\sigma^2 + \varepsilon}$. The published ViTs use
-# $\varepsilon = 10^{-6}$; PyTorch's default is $10^{-5}$. If you load published weights and forget that, nothing
-# fails. Does it matter? Here is a ViT-Ti/16 as it is before training.
+# $\varepsilon = 10^{-6}$, the default of the library that they were written in (flax); PyTorch's is $10^{-5}$. If you
+# load published weights and forget that, nothing fails. Does it matter? Here is a ViT-Ti/16 as it is before training.
 
 # %%
+assert change == 0 and nearest == [0, 1] and parameters == 4 * (64 * 64 + 64)
 tiny = vit_tiny_patch16_224(image_size=64).eval()
 forgot = copy.deepcopy(tiny)
 for module in forgot.modules():
@@ -438,11 +541,12 @@ logits = model.head(model.norm(z)[:, 0])
 print("spread of CLS, before and after each block:", [round(s, 1) for s in spread])
 difference = (logits - model(inputs)).abs().max().item()
 print(f"from the logits of model(inputs) they differ by {difference:.4f}, rounding allows 0.0001")
-assert spread[0] == 0 and spread[3] > spread[1] > 0.1 and torch.allclose(logits, model(inputs), atol=1e-4)
 
 # %% [markdown]
-# Not at all: CLS begins as a blank page and picks up everything by looking. So where it looks is a good question.
-# Before that, the bill.
+# <details><summary>Compare</summary>Not at all: CLS begins as a blank page and picks up everything by
+# looking.</details>
+#
+# So where it looks is a good question. Before that, the bill.
 #
 # ## 9 · What does it cost?
 #
@@ -458,6 +562,7 @@ assert spread[0] == 0 and spread[3] > spread[1] > 0.1 and torch.allclose(logits,
 # %%
 from videoformer_edu.cost import count_macs, vit_cost
 
+assert spread[0] == 0 and spread[3] > spread[1] > 0.1 and difference < 1e-4
 base = vit_cost(image_size=224)  # ViT-B/16
 print("size   tokens       pairs   G multiply-adds   of which pairs")
 for size in (224, 448, 896):
@@ -466,18 +571,20 @@ for size in (224, 448, 896):
     print(f"{size:4}   {cost.tokens:6,}  {cost.pairs:10,}   {cost.macs / 1e9:15.1f}   {of_pairs:.0%}")
 twice = vit_cost(image_size=448)
 print(f"224 to 448: pairs x {twice.pairs / base.pairs:.1f}, whole model x {twice.macs / base.macs:.1f}")
-assert 15.5 < twice.pairs / base.pairs < 16
 
 # %% [markdown]
-# Sixteen-fold (a little less, because of CLS). Yet the whole model grows only 4.5-fold: at 224 pixels the pairs are a
-# mere 4 % of the work, and the MLPs most of it. "Attention is quadratic" is true, and at this size not yet what you
-# pay for; at 896 pixels it is 40 %. Eight frames of video have as many tokens as one picture of 634 pixels: lesson 04.
+# <details><summary>Compare</summary>Sixteen-fold (a little less, because of CLS). Yet the whole model grows only
+# 4.5-fold: at 224 pixels the pairs are a mere 4 % of the work, and the MLPs most of it.</details>
+#
+# "Attention is quadratic" is true, and at this size not yet what you pay for; at 896 pixels it is 40 %. Eight frames
+# of video have as many tokens as one picture of 634 pixels: lesson 04.
 #
 # > **Try.** `patch_size=8` at 224 pixels. Which line of the table does it resemble, and why?
 #
 # A formula is a claim. Count the real module, and time the real kernel.
 
 # %%
+assert 15.5 < twice.pairs / base.pairs < 16
 counted = count_macs(model, 1, 3, 32, 32)
 formula = vit_cost(image_size=32, patch_size=4, width=64, depth=3, heads=4, classes=10, mlp_ratio=2.0).macs
 print(f"our model: formula {formula:,}, counted {counted:,} multiply-adds")
@@ -498,15 +605,15 @@ ratio = seconds(4096) / seconds(512)
 print(f"8 times the tokens take, here: {ratio:.0f} times the time; more than 16 times")
 
 # %% [markdown]
-# ## 10 · Where does the model look?
+# ## 10 · How do I see what a model attends to?
 #
-# `record_attention` collects the shares of a forward pass: the very tensors that weighted the values, not a second
-# computation beside the model. You need not believe it. Take the values of the first block, weigh them with the
-# recorded map, and compare with what its attention returns.
+# It is what users of these models ask most ([one of many
+# threads](https://github.com/facebookresearch/TimeSformer/issues/40)). `record_attention` collects the shares of a
+# forward pass: the very tensors that weighted the values, not a second computation beside the model. You need not
+# believe it. Take the values of the first block, weigh them with the recorded map, and compare with what its
+# attention returns.
 
 # %%
-from videoformer_edu.attention import record_attention
-
 with record_attention(model) as maps:
     model(inputs)
 print("maps:", list(maps))
@@ -522,43 +629,59 @@ print(f"map @ values and the output differ by {difference:.5f}, rounding allows 
 assert torch.allclose(by_map, first.attention(normed), atol=1e-5)
 
 # %% [markdown]
-# Now look: CLS in the last block, mean of the four heads, on pictures that the model never saw.
+# **Your turn.** For one picture and head 0 of the first block: what does CLS receive? You have its row of shares and
+# the values of all 65 tokens. Two lines, no loop.
 
-# %%
-with record_attention(model) as maps_of_gallery:
-    answers = model(normalise(gallery.images, MOTION_PIXELS)).argmax(-1)
-shown = [0, 1, 2, 4, 13, 15, 16, 20]
-looks = maps_of_gallery["blocks.2.attention"].cls_looks().mean(1)[shown, 0]  # (8, h, w)
-show(attention_on_frames(on_page[shown], looks, names=[f"says {a}" for a in answers[shown].tolist()]),
-     alt="Eight pictures of digits on photographs, all named correctly. The bright cells, where CLS looks, lie on the "
-         "strokes of the digit in each of them; the photographs around stay dark.",
-     caption="Where CLS looks in block 2.")
-print("answers:", answers[shown].tolist(), "truth:", gallery.digit[shown].tolist())
-assert torch.equal(answers[shown], gallery.digit[shown])
+# %% tags=["your_turn"]
+def received(shares, values):
+    """shares (l,) of one query, values (l, e) -> what it receives, (e,)."""
+    # BEGIN SOLUTION
+    weighed = shares[:, None] * values  # (l, e)
+    return weighed.sum(0)
+    # END SOLUTION
+
+
+row, of_head = m.probabilities[0, 0, 0, 0], values[0, 0]  # (65,) and (65, 16)
+your_turn(received(row, of_head), row @ of_head, "The mean of the values, weighed by the shares.")
 
 # %% [markdown]
-# Your turn. Click a patch (or choose CLS) and see where it looks; change block and head. Start with CLS, then take a
-# patch of the photograph far from the digit, then one on a stroke. Do all heads agree?
+# Now look: CLS in the last block, mean of the four heads, on pictures that the model never saw. (In lesson 04 the
+# same two lines make maps in space *and* time.)
 
 # %%
-from videoformer_edu.widgets import attention_explorer
+others = [0, 1, 4, 20]
+show(looks_below(on_page[others], looks[others], [f"says {digit}" for digit in says[others].tolist()]),
+     alt="Above, four photographs with digits on them. Below, the same with amber on the strokes of each digit and "
+         "hardly any on the photograph around it; all four are named correctly.",
+     caption="The pictures, and where CLS looks in block 2.")
+print("says:", says[four + others].tolist(), "truth:", gallery.digit[four + others].tolist())
+assert torch.equal(says[four + others], gallery.digit[four + others])
 
+# %% [markdown]
+# Click a patch (or choose CLS) and see where it looks; change block and head. Take a patch of the photograph far from
+# the digit, then one on a stroke. Do all heads agree? The explorer has a task for you, below the picture.
+
+# %%
+from videoformer_edu.data.motion.rendering import coverage
+from videoformer_edu.widgets import Task, attention_explorer
+
+on_digit = coverage(gallery.position[13:14, None], gallery.width[13:14, None], (8, 8), 32, torus=False)[0] > 0
 attention_explorer(
     on_page[13:14], list(maps_of_gallery.values())[::-1], b=13,  # the last block first
     title="Where does each patch look?", start="cls",
+    task=Task("Nearly every patch looks most at the digit. Find one that looks most at the photograph.", ~on_digit,
+              "So a map of one head is a habit, not a rule: look at several before you say what a model attends to."),
     alt="The handwritten 5 with a map over it: the CLS token of block 2 looks at the strokes of the digit and hardly "
         "at the photograph around it.")
 
 # %% [markdown]
-# Eight pictures chosen by us prove little. So count over 256. The generator knows the square in which each digit
-# lies; which share of CLS's attention on patches falls inside?
+# Pictures chosen by us prove little. So count over 256. The generator knows the square in which each digit lies;
+# which share of CLS's attention on patches falls inside?
 #
 # > **Predict.** The digit's square covers about 18 % of a picture. How much of the attention lands there in block 2:
 # > about 18 %, 40 %, or 90 %? And in a model with random weights?
 
 # %%
-from videoformer_edu.data.motion.rendering import coverage
-
 covered = coverage(many.position[:, None], many.width[:, None], (8, 8), 32, torus=False)  # (b, 1, h, w)
 
 
@@ -574,13 +697,16 @@ print(f"evenly spread: {covered.mean():.0%}")
 for i, name in enumerate(maps):
     ours, chance = (share_on_digit(recorded[name].cls_looks()) for recorded in (maps, untrained))
     print(f"block {i}: trained {ours:.0%}, random weights {chance:.0%}")
-    assert ours > 0.6 and abs(chance - covered.mean()) < 0.06
 
 # %% [markdown]
+# <details><summary>Compare</summary>About 80 % in the first blocks, near 90 % in the last; with random weights no
+# more than an even spread.</details>
+#
 # Training has taught CLS where to look; nobody told it where digits are. But does the looking *matter*? Take it away:
 # with queries of zero all scores are equal, and every token looks everywhere alike.
 
 # %%
+assert ours > 0.6 and abs(chance - covered.mean()) < 0.06  # of the last block
 for i in range(3):
     even = copy.deepcopy(model)
     even.blocks[i].attention.qkv.weight[:64] = 0  # the first third makes the queries
@@ -613,17 +739,19 @@ favourite = maps["blocks.2.attention"].cls_looks().mean(1).flatten(1).argmax(-1)
 of_favourite = drop.gather(1, favourite[:, None])[:, 0]
 agree, harmless = (favourite == drop.argmax(-1)).float().mean(), (of_favourite < 0.01).float().mean()
 print(f"drop: random patch {drop.mean():.2f}, favourite {of_favourite.mean():.2f}, worst {drop.amax(1).mean():.2f}")
-print(f"the favourite is the worst to lose in {agree:.0%} of the pictures, fewer than half")
-print(f"losing the favourite does no harm in {harmless:.0%}, more than one of ten")
-assert agree < 0.5 and harmless > 0.1 and of_favourite.mean() > 5 * drop.mean()
+print(f"the favourite is the worst to lose in {agree:.0%} of the pictures")
+print(f"losing the favourite does no harm in {harmless:.0%}")
 
 # %% [markdown]
-# So the map is far better than chance, and still names the decisive patch in fewer than half of the pictures. A share
-# is not an effect: what a value carries, and what the rest of the model does with it, are not in the map.
+# <details><summary>Compare</summary>In fewer than half. The map is far better than chance, and losing its favourite
+# patch does no harm in more than one picture of ten.</details>
+#
+# A share is not an effect: what a value carries, and what the rest of the model does with it, are not in the map.
 #
 # There is a second caution. In block 0 token 27 *is* patch 27. Later it has collected messages from everywhere.
 
 # %%
+assert agree < 0.5 and harmless > 0.1 and of_favourite.mean() > 5 * drop.mean()
 with torch.enable_grad():
     x = inputs[:32].clone().requires_grad_()
     tokens, grid = model.patch_embed(x[:, :, None])
@@ -644,7 +772,8 @@ assert own[0] > 0.999 and max(own[1:]) < 0.6
 # ## What goes wrong, and when not to use it
 #
 # **Few pictures.** A convolution *knows* that neighbouring pixels belong together and that a 5 is a 5 anywhere. A ViT
-# has to learn both. Ours was trained on 160,000 generated pictures. Here are 512, and a small CNN beside it.
+# has to learn both (its paper calls this inductive bias, section 3.1). Ours was trained on 160,000 generated
+# pictures. Here are 512, and a small CNN beside it.
 
 # %%
 few = digit_images(512, seed=0)
@@ -669,17 +798,6 @@ assert right["CNN"] > 0.5 and right["ViT"] < 1 / 3
 # %% [markdown]
 # With few pictures and no pretrained weights, take a CNN, or a ViT that someone else has pretrained.
 #
-# **Another size.** Resizing the position table lets any size *run*. It does not make it *work*: patches of 4 pixels
-# show other things when the digit is twice as large.
-
-# %%
-for size in (32, 64):
-    other = digit_images(256, seed=11, split="test", size=size)
-    correct = (model(normalise(other.images, MOTION_PIXELS)).argmax(-1) == other.digit).float().mean().item()
-    print(f"{size} x {size} pixels: {correct:.0%} right")
-    assert correct > 0.8 if size == 32 else correct < 0.6
-
-# %% [markdown]
 # **Patches too large.** Inside a patch there is only one linear map; all looking happens between patches. With
 # patches of 16 pixels our whole digit could be one token, with nothing left to compare. Smaller patches are the
 # remedy, and you know the price: half the side, sixteen times the pairs.

@@ -9,8 +9,9 @@ from videoformer_edu.figures.attention import (
     attention_matrix,
     attention_on_frames,
     for_display,
-    similarity_grid,
-    tile_maps,
+    looks_below,
+    mean_by_displacement,
+    similarity_by_displacement,
     value_maps,
 )
 from videoformer_edu.figures.show import rasterise
@@ -142,27 +143,50 @@ def test_frames_refuse_what_they_cannot_draw(call, words):
 # ------------------------------------------------------------------------------------------------ maps side by side
 
 
-def test_tiles_lie_as_their_places_lie():
+def test_pictures_stand_above_their_maps():
+    frames, looks = frames_of(3, 8, 20), torch.rand(3, 2, 5)
+    figure = looks_below(frames, looks, ["a", "b", "c"])
+    above, below = figure.axes[:3], figure.axes[3:6]
+    for i in range(3):
+        (pixels, none), (under, shares) = images_of(above[i]), images_of(below[i])
+        assert np.array_equal(pixels, under) and np.array_equal(pixels, for_display(frames.numpy())[i])
+        assert not none.any() and np.allclose(shares, looks[i])
+    assert [axes.get_title(loc="left") for axes in (*above, *below)] == ["", "", "", "a", "b", "c"]
+
+
+def test_pairs_of_places_are_averaged_by_how_far_they_lie_apart():
     h, w = 2, 3
-    maps = torch.arange(h * w * h * w).reshape(h, w, h, w)
-    tiles = tile_maps(maps)
-    assert tiles.shape == (2 * 2 + 1, 3 * 3 + 2)
-    for i, j in np.ndindex(h, w):
-        assert np.array_equal(tiles[i * 3 : i * 3 + 2, j * 4 : j * 4 + 3], maps[i, j])
-    assert np.isnan(tiles[2]).all() and np.isnan(tiles[:, [3, 7]]).all()
-    assert np.isnan(tiles).sum() == tiles.size - maps.numel()
+    maps = torch.rand(h, w, h, w, generator=torch.Generator().manual_seed(0)).double()
+    mean = mean_by_displacement(maps)
+    assert mean.shape == (2 * h - 1, 2 * w - 1)
+    for down in range(-h + 1, h):
+        for right in range(-w + 1, w):
+            values = [maps[i, j, i + down, j + right].item() for i, j in np.ndindex(h, w)
+                      if 0 <= i + down < h and 0 <= j + right < w]
+            assert mean[h - 1 + down, w - 1 + right] == pytest.approx(sum(values) / len(values))
 
 
-def test_similarity_is_coloured_from_minus_one_to_one():
-    image = similarity_grid(torch.rand(2, 3, 2, 3)).axes[0].get_images()[0]
-    assert image.get_clim() == (-1, 1)
+def test_a_place_with_itself_is_left_out_and_the_scale_is_that_of_the_others():
+    maps = torch.rand(3, 4, 3, 4) * 0.1
+    maps.view(12, 12).fill_diagonal_(1)
+    figure = similarity_by_displacement({"learned": maps, "fresh": maps / 2}, reach=2)
+    drawn = [axes.get_images()[0] for axes in figure.axes[:2]]
+    for image, part in zip(drawn, (1, 2), strict=True):
+        shown = image.get_array()
+        assert shown.shape == (5, 5) and shown.mask.sum() == 1 and shown.mask[2, 2]
+        assert np.allclose(shown, mean_by_displacement(maps / part)[:, 1:6])
+        low, high = image.get_clim()
+        assert low == -high and 0.05 < high < 0.1
+        assert image.get_extent() == [-2.5, 2.5, 2.5, -2.5], "rows count downwards"
 
 
-def test_similarity_of_a_flat_table_says_how_to_reshape_it():
+def test_similarity_that_cannot_be_averaged_says_why():
     with pytest.raises(ValueError, match="similarity"):
-        similarity_grid(torch.rand(6, 6))
+        mean_by_displacement(torch.rand(6, 6))
     with pytest.raises(ValueError, match=r"reshape\(h, w, h, w\)"):
-        similarity_grid(torch.rand(2, 3, 3, 2))
+        mean_by_displacement(torch.rand(2, 3, 3, 2))
+    with pytest.raises(ValueError, match="reach is 1 to 1"):
+        similarity_by_displacement({"a": torch.rand(2, 3, 2, 3)}, reach=2)
 
 
 def test_value_maps_share_one_scale():
@@ -179,7 +203,7 @@ def test_value_maps_share_one_scale():
 @pytest.mark.parametrize("draw", [
     lambda: attention_matrix(torch.rand(8, 8), [f"t{t}·{n}" for t in (0, 1) for n in ("sky", "roof", "lawn", "door")]),
     lambda: attention_on_frames(frames_of(8, 32, 32), torch.rand(8, 4, 4)),
-    lambda: similarity_grid(torch.rand(4, 5, 4, 5)),
+    lambda: similarity_by_displacement({"a": torch.rand(4, 5, 4, 5), "b": torch.rand(4, 5, 4, 5)}, reach=3),
     lambda: value_maps({"a": torch.rand(3, 4)}, label="x"),
 ])
 def test_the_same_picture_twice_fits_the_page(draw):

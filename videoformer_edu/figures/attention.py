@@ -111,25 +111,56 @@ def attention_on_frames(
     return figure
 
 
-@house_style()
-def similarity_grid(similarity, *, title: str | None = None) -> Figure:
-    """What each place resembles: `similarity (h, w, h, w)`, a small map for every place, laid out as the places are.
+def mean_by_displacement(similarity) -> np.ndarray:
+    """`(h, w, h, w)` -> `(2h - 1, 2w - 1)`: the mean over all pairs of places that lie so many rows and columns apart.
 
-    The map in row i, column j shows the similarity of place (i, j) with all places; 1 is the same, as a cosine is.
+    In the middle is each place with itself.
     """
-    tiles = tile_maps(similarity)
-    h, w = np.asarray(similarity).shape[:2]
-    figure = new_figure(130, 130 * 0.84 * tiles.shape[0] / tiles.shape[1])
-    axes = figure.subplots()
-    picture = axes.imshow(np.ma.masked_invalid(tiles), cmap=DIVERGING, vmin=-1, vmax=1)
-    axes.set_xticks([j * (w + 1) + (w - 1) / 2 for j in range(w)], range(w))
-    axes.set_yticks([i * (h + 1) + (h - 1) / 2 for i in range(h)], range(h))
-    axes.set(xlabel="column", ylabel="row")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    if title:
-        axes.set_title(title)
-    figure.colorbar(picture, ax=axes, label="cosine similarity", shrink=0.9)
+    maps = _array(similarity, 4, "similarity (h, w, h, w)")
+    h, w = maps.shape[:2]
+    if maps.shape[2:] != (h, w):
+        raise ValueError(f"similarity is (h, w, h, w), a map as large as the grid for each of its places; got "
+                         f"{maps.shape}. A table of h*w rows gives (n, n): reshape it with .reshape(h, w, h, w)")
+    total, pairs = np.zeros((2, 2 * h - 1, 2 * w - 1))
+    for i, j in np.ndindex(h, w):
+        apart = np.s_[h - 1 - i:2 * h - 1 - i, w - 1 - j:2 * w - 1 - j]
+        total[apart] += maps[i, j]
+        pairs[apart] += 1
+    return total / pairs
+
+
+def looks_below(frames, looks, names: Sequence[str]) -> Figure:
+    """Pictures `(t, H, W, 3)` uint8 as they are; below each the same under its map `looks (t, h, w)` and its name."""
+    frames, looks = as_frames(frames), _array(looks, 3, "looks (t, h, w)")
+    return attention_on_frames(np.concatenate([frames, frames]), np.concatenate([0 * looks, looks]),
+                               names=["" for _ in frames] + list(names), columns=len(frames))
+
+
+@house_style()
+def similarity_by_displacement(similarities: Mapping[str, object], *, reach: int) -> Figure:
+    """How alike places are that lie up to `reach` rows and columns apart, one map for each `similarity (h, w, h, w)`.
+
+    Averaged over all such pairs, on one scale around zero; a place with itself, in the middle, is left out.
+    """
+    maps = {name: mean_by_displacement(similarity) for name, similarity in similarities.items()}
+    figure = new_figure(float(np.clip(20 + 60 * len(maps), NARROW, WIDE)), 62)
+    axes = list(figure.subplots(1, len(maps), squeeze=False).flat)
+    cut = {}
+    for name, mean in maps.items():
+        h, w = (size // 2 for size in mean.shape)
+        most = min(h, w)
+        if not 1 <= reach <= most:
+            raise ValueError(f"{name}: places lie at most {most} apart along an axis, so reach is 1 to {most}")
+        cut[name] = np.ma.masked_array(mean[h - reach:h + reach + 1, w - reach:w + reach + 1])
+        cut[name][reach, reach] = np.ma.masked
+    limit = max(float(np.abs(mean).max()) for mean in cut.values())
+    for ax, (name, mean) in zip(axes, cut.items(), strict=True):
+        picture = ax.imshow(mean, cmap=DIVERGING, vmin=-limit, vmax=limit,
+                            extent=(-reach - 0.5, reach + 0.5, reach + 0.5, -reach - 0.5))
+        steps = range(-reach, reach + 1, max(1, reach // 2))
+        ax.set(title=name, xlabel="columns apart", ylabel="rows apart", xticks=steps, yticks=steps)
+        ax.spines[:].set_visible(False)
+    figure.colorbar(picture, ax=axes, label="mean cosine similarity", shrink=0.9)
     return figure
 
 
@@ -146,17 +177,6 @@ def value_maps(maps: Mapping[str, object], *, label: str) -> Figure:
         ax.set_title(name)
     figure.colorbar(picture, ax=axes, shrink=0.8, label=label)
     return figure
-
-
-def tile_maps(maps) -> np.ndarray:
-    """`(h, w, h, w)` -> one array with a line of NaN between the small maps."""
-    maps = _array(maps, 4, "similarity (h, w, h, w)")
-    h, w = maps.shape[:2]
-    if maps.shape[2:] != (h, w):
-        raise ValueError(f"similarity is (h, w, h, w), a map as large as the grid for each of its places; got "
-                         f"{maps.shape}. A table of h*w rows gives (n, n): reshape it with .reshape(h, w, h, w)")
-    padded = np.pad(maps, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
-    return padded.transpose(0, 2, 1, 3).reshape(h * (h + 1), w * (w + 1))[:-1, :-1]
 
 
 def _row_of_axes(count: int, columns: int | None, ratio: float, bar: float = 0) -> tuple[Figure, list]:
@@ -197,4 +217,5 @@ def _ink(picture, value: float) -> str:
     return "black" if 0.299 * r + 0.587 * g + 0.114 * b > 0.5 else "white"
 
 
-__all__ = ["attention_matrix", "attention_on_frames", "for_display", "similarity_grid", "tile_maps", "value_maps"]
+__all__ = ["attention_matrix", "attention_on_frames", "for_display", "looks_below", "mean_by_displacement",
+           "similarity_by_displacement", "value_maps"]

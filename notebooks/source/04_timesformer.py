@@ -23,20 +23,19 @@
 
 # %%
 import torch
-from einops import rearrange
 
 from videoformer_edu.attention import record_attention
-from videoformer_edu.data.motion import DIRECTIONS, motion_batch, motion_test_set
+from videoformer_edu.data.motion import DIRECTIONS, motion_test_set
 from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.figures import show
 from videoformer_edu.figures.attention import attention_on_frames
-from videoformer_edu.pretrained.small import load_small, small_results
+from videoformer_edu.pretrained.small import load_small
 
 large, display = motion_test_set(256, size=64), load_small("timesformer_display")
 films = normalise(large.clips, MOTION_PIXELS)  # (b, c, t, h, w)
 with torch.no_grad(), record_attention(display) as seen:
     says = display(films[18:19]).argmax().item()
-frames = rearrange(large.clips[18], "c t h w -> t h w c")  # uint8
+frames = large.clips[18].permute(1, 2, 3, 0)  # (t, h, w, c), uint8
 looks = seen["blocks.1.spatial_attention"].cls_looks()[0].mean(0)  # mean over the heads: (t, h, w)
 show(attention_on_frames(frames[::2], looks[::2], names=[f"t = {t}" for t in (0, 2, 4, 6)]),
      alt="Four frames of a clip: a white 3 moves to the right and upwards over a photograph of an astronaut. Amber "
@@ -69,10 +68,12 @@ show(attention_on_frames(frames[::2], looks[::2], names=[f"t = {t}" for t in (0,
 import copy
 
 import torch.nn.functional as F
+from einops import rearrange
 from torch import nn
 
 from videoformer_edu.attention import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.patterns import Spatial, Temporal
+from videoformer_edu.data.motion import motion_batch
 from videoformer_edu.figures.source import show_source
 from videoformer_edu.models import DividedSpaceTimeBlock, TimeSformer, ViT, timesformer_motion
 from videoformer_edu.tokens import Grid
@@ -137,14 +138,12 @@ for place, tube in zip(places, tubes[0, :, :, 0].tolist(), strict=True):
     print(f"tube of {place:>5}: {tube} = {[names[number] for number in tube]}")
 print("t1·door: t * n + place =", 1 * grid.n + places.index("door"), "; from frame to frame:", grid.n)
 assert all(tube.diff() == grid.n for tube in tubes[0, :, :, 0])
-
-# %% [markdown]
-# The attention of the package is this `rearrange`, one ordinary attention, and the way back:
-
-# %%
 show_source(TemporalAttention.forward)
 
 # %% [markdown]
+# The attention of the package, whose source the cell shows below the tubes, is this `rearrange`, one ordinary
+# attention, and the way back.
+#
 # **Your turn.** Spatial attention wants the other grouping: the patches of a frame on the sequence axis, and the
 # frames before it. Nothing is graded, and the lesson goes on without it.
 
@@ -440,6 +439,7 @@ for name, net in (("with times", model), ("without times", timeless)):
 
 # %%
 from videoformer_edu.figures.confusion import confusion_matrices
+from videoformer_edu.pretrained.small import small_results
 from videoformer_edu.training.evaluate import confusion
 
 assert right["with times"][0] > 0.95 and 0.4 < right["without times"][0] < 0.6 and right["without times"][1] > 0.85
@@ -456,7 +456,7 @@ show(confusion_matrices({kind.replace("_", " "): confusion(direction, answer, 8)
      caption="Rows: how the digit moves. Columns: what the model says. In per cent of the row.")
 for kind, line in zip(kinds, words, strict=True):
     runs = small_results()[f"timesformer_motion_{kind}"]["runs"]
-    print(line, "; seeds on record:", *(f"{run['accuracy']:.1%}" for run in runs))
+    print(f"{line}; seeds on record:", *(f"{run['accuracy']:.1%}" for run in runs))
 
 # %% [markdown]
 # <details><summary>When you have run it: what one sees</summary>
@@ -650,22 +650,29 @@ print("points lost by overwriting frame 0 to 7:", [round(100 * points) for point
 
 # %%
 assert max(lost) < 0.05 and mass.max() > 0.5  # no frame is needed, the favourite neither
-got, test_frames = {}, normalise(test.clips, MOTION_PIXELS)  # 1024 clips
-hook = model.blocks[0].spatial_attention.attention.register_forward_hook(lambda m, i, out: got.update(frames=out))
-with torch.no_grad():
-    model(test_frames)
-hook.remove()
-copies = F.pad(got["frames"][:, :, 0], (0, 1), value=1.0)  # (b, t, d + 1): the copy of CLS in each frame, and a one
+
+
+def copies_of_cls(clips):
+    """What the copy of CLS in each frame has taken up in block 0, before the mean: (b, t, d)."""
+    got, attention = {}, model.blocks[0].spatial_attention.attention
+    hook = attention.register_forward_hook(lambda module, inputs, out: got.update(frames=out))  # (b, t, 1 + n, d)
+    with torch.no_grad():
+        model(clips)
+    hook.remove()
+    return got["frames"][:, :, 0]
+
+
+all_clips = normalise(test.clips, MOTION_PIXELS)  # 1024 clips
+copies = F.pad(copies_of_cls(all_clips), (0, 1), value=1.0)  # (b, t, d + 1): with a one for the bias
 quarter = (test.position >= 16).long() @ torch.tensor([1, 2])  # (b, t): 0 to 3
 fit = torch.linalg.lstsq(copies[:512].flatten(0, 1), F.one_hot(quarter[:512], 4).float().flatten(0, 1)).solution
 named = ((copies[512:] @ fit).argmax(-1) == quarter[512:]).float().mean().item()
-changed = test_frames[:64].clone()
-changed[:, :, 7] = 0
-model.blocks[0].spatial_attention.attention.register_forward_hook(lambda m, i, out: got.update(changed=out))
-with torch.no_grad():
-    model(changed)
-moved = (got["changed"][:, 3, 0] - got["frames"][:64, 3, 0]).abs().max().item()
-print(f"right in {named:.0%} of 4,096 new frames; more than 45 %")
+print(f"right in 4,096 new frames, per cent, here: {100 * named:.0f}; more than 45, a guess is 25")
+
+# %%
+changed = all_clips[:64].clone()
+changed[:, :, 7] = 0  # a grey frame 7
+moved = (copies_of_cls(changed)[:, 3] - copies[:64, 3, :-1]).abs().max().item()
 print(f"another frame 7 changes the vector of frame 3 by up to {moved:.1f}, more than 0.1")
 assert named > 0.45 and moved > 0.1
 

@@ -72,8 +72,8 @@ ex1.check(to_tubes, from_tubes)
 
 # %%
 if ex1.solved:
-    for number, tube in enumerate(to_tubes(clip, 2)):
-        print("tube", number, read(tube))
+    for count, tube in enumerate(to_tubes(clip, 2)):
+        print("tube", count, read(tube))
     print("and back:", read(from_tubes(to_tubes(clip, 2), 1)[0]))
 else:
     print("Here your tubes appear by name, once 04.1 is right.")
@@ -127,15 +127,16 @@ ex2.check(multi_head, spatial_attention)
 from videoformer_edu.attention import SpatialAttention
 from videoformer_edu.tokens import Grid
 
-grid = Grid(t=3, h=2, w=2)
-theirs = SpatialAttention(width=12, heads=4)
-weights = {f"spatial_attention.{name}": tensor for name, tensor in theirs.state_dict().items()}
-x = torch.randn(2, 1 + grid.l, 12)
-other = x.clone()
-other[:, 1 + 2 * grid.n] += 1  # the first patch of frame 2
+small = Grid(t=3, h=2, w=2)
+package_attention = SpatialAttention(width=12, heads=4)
+lent = {f"spatial_attention.{key}": tensor for key, tensor in package_attention.state_dict().items()}
+before = torch.randn(2, 1 + small.l, 12)
+after = before.clone()
+after[:, 1 + 2 * small.n] += 1  # the first patch of frame 2
 if ex2.solved:
-    mine, changed = (spatial_attention(tokens, weights, grid.t, 4) for tokens in (x, other))
-    print(f"from the package's module: {(mine - theirs(x, grid)).abs().max().item():.5f} at most, allowed 0.00001")
+    mine, changed = (spatial_attention(tokens, lent, small.t, 4) for tokens in (before, after))
+    apart = (mine - package_attention(before, small)).abs().max().item()
+    print(f"from the package's module: {apart:.5f} at most, allowed 0.00001")
     moved = (mine - changed).abs().amax(dim=(0, 2)) > 1e-6  # (1 + t*n,)
     print("changed: CLS", int(moved[0]), "of 1, patches by frame", moved[1:].reshape(3, 4).sum(1).tolist(), "of 4")
 else:
@@ -176,38 +177,41 @@ ex3.check(norm, divided_block)
 # ex3.solution()
 
 # %% [markdown]
-# **Your block is the real block.** `DividedSpaceTimeBlock` is what the package builds TimeSformer from, and published
-# weights load into it. Your function takes its `state_dict()` as it is:
-
-# %%
-from videoformer_edu.models import DividedSpaceTimeBlock
-
-published = DividedSpaceTimeBlock(width=12, heads=4)
-if ex3.solved:
-    difference = divided_block(x, published.state_dict(), grid.t, 4) - published(x, grid)
-    print(f"from the package's block: {difference.abs().max().item():.5f} at most, allowed 0.00001")
-else:
-    print("Here your block meets the package's, once 04.3 is right.")
-
-# %% [markdown]
-# Now a whole model. The course ships a small TimeSformer that was trained to tell in which of eight directions a
-# handwritten digit moves; no single frame gives that away. Its two blocks are replaced by yours.
+# **Your block is the real block.** The course ships a small TimeSformer that was trained to tell in which of eight
+# directions a handwritten digit moves; no single frame gives that away. Its first block is a `DividedSpaceTimeBlock`
+# whose gate training has opened. Your function takes its `state_dict()` as it is:
 
 # %%
 from videoformer_edu.data.motion import motion_test_set
 from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.pretrained.small import load_small
 
+motion = motion_test_set(64)
+trained = load_small("timesformer_motion_divided")
+with torch.no_grad():
+    embedded, clip_grid = trained.embed(normalise(motion.clips, MOTION_PIXELS))  # (64, 1 + t*n, d)
+    first = trained.blocks[0](embedded, clip_grid)
+gate = trained.blocks[0].temporal_projection.weight.abs().max().item()
+print(f"the largest weight of its gate is {gate:.1f}; before training all were 0")
 if ex3.solved:
-    test = motion_test_set(64)
-    model = load_small("timesformer_motion_divided")
+    block_weights = trained.blocks[0].state_dict()
+    distance = (divided_block(embedded, block_weights, clip_grid.t, 4) - first).abs().max().item()
+    print(f"from the trained block: {distance:.4f} at most, allowed 0.0010; its numbers reach {first.abs().max():.0f}")
+else:
+    print("Here your block meets a trained one, once 04.3 is right.")
+
+# %% [markdown]
+# Now the whole model, with both its blocks replaced by yours.
+
+# %%
+if ex3.solved:
     with torch.no_grad():
-        tokens, grid = model.embed(normalise(test.clips, MOTION_PIXELS))
-        for block in model.blocks:
-            tokens = divided_block(tokens, block.state_dict(), grid.t, 4)
-        answers = model.head(model.norm(tokens[:, 0])).argmax(dim=1)
-        same = (answers == model(normalise(test.clips, MOTION_PIXELS)).argmax(dim=1)).sum().item()
-    right = (answers == test.direction).float().mean().item()
+        through = embedded
+        for layer in trained.blocks:
+            through = divided_block(through, layer.state_dict(), clip_grid.t, 4)
+        answers = trained.head(trained.norm(through[:, 0])).argmax(dim=1)
+        same = (answers == trained(normalise(motion.clips, MOTION_PIXELS)).argmax(dim=1)).sum().item()
+    right = (answers == motion.direction).float().mean().item()
     print(f"your blocks and the model's name the same direction for {same} of {len(answers)} clips")
     print(f"right: {right:.0%} of the clips, by chance 12.5 %")
 else:
@@ -247,15 +251,15 @@ from videoformer_edu.figures import show
 from videoformer_edu.figures.cost import cost_curves
 
 if ex4.solved:
-    axis = [1, 2, 4, 8, 11, 16, 32, 64, 96]
-    curves = {kind: [macs(t, 196, 768)[i] for t in axis] for i, kind in enumerate(("joint", "divided"))}
-    show(cost_curves(axis, curves, crossing=crossing(196, 768)),
+    lengths = [1, 2, 4, 8, 11, 16, 32, 64, 96]
+    curves = {kind: [macs(frames, 196, 768)[i] for frames in lengths] for i, kind in enumerate(("joint", "divided"))}
+    show(cost_curves(lengths, curves, crossing=crossing(196, 768)),
          alt="Multiply-adds of the attention in one block against frames, both on logarithmic "
          "scales. Divided rises in a straight line; joint starts below it and crosses it at 11.",
          caption="Your numbers, for frames of 196 patches and width 768.")
-    for t in (8, 11, 96):
-        joint, divided = macs(t, 196, 768)
-        print(f"{t:>2} frames: divided costs {divided / joint:.2f} of joint")
+    for frames in (8, 11, 96):
+        joint, divided = macs(frames, 196, 768)
+        print(f"{frames:>2} frames: divided costs {divided / joint:.2f} of joint")
     print("the whole model, CLS included, crosses at", crossing_of_the_model(), "frames")
 else:
     print("Here your curves appear, once 04.4 is right.")

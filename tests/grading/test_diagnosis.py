@@ -50,13 +50,15 @@ def test_an_answer_that_is_near_to_right_is_not_named_after_a_mistake_that_is_ne
     assert named(close, lambda x, k: x * (k + 6e-5)) is None
 
 
-def test_agreement_in_one_check_is_said_to_be_that_and_needs_many_numbers():
+def test_agreement_in_all_checks_but_one_is_said_to_be_that_and_needs_many_numbers():
     def twice_wrong(x, k):
-        return x + k if len(x) < 10 else x / k
+        return x + k if len(x) != 10 else x / k
 
-    report = check(exercise(ADDED), {"scaled": twice_wrong})
-    assert report.message.startswith("In that check your answer is the one you get from this mistake: It is added.")
-    assert named(exercise(ADDED, sizes=(3, 12)), twice_wrong) is None  # three numbers prove nothing
+    report = check(exercise(ADDED, sizes=(9, 12, 10)), {"scaled": twice_wrong})
+    assert report.message.startswith("In all checks but one your answer is what you get from this mistake: It is added")
+    assert named(exercise(ADDED, sizes=(10, 9, 12)), twice_wrong) is None  # where it is asked first it is no such thing
+    assert named(exercise(ADDED, sizes=(9, 10)), twice_wrong) is None
+    assert named(exercise(ADDED, sizes=(3, 4, 10)), twice_wrong) is None  # three numbers prove nothing
     assert check(COST, COST.right | {"crossing": lambda n, d: 10 if n == 196 else 0}).mistake is None
 
 
@@ -85,7 +87,7 @@ def test_a_function_that_calls_a_stub_waits_for_it():
 
 def test_half_done_work_is_begun():
     report = check(TUBES, {"to_tubes": TUBES.right["to_tubes"]})
-    assert report.head == "○ 04.1 Frames to tubes and back: begun, 10 of 15 points"
+    assert report.head == "○ 04.1 Frames to tubes and back: begun, 8 of 15 points"
     assert report.message == "to_tubes: right. Waiting for you: from_tubes(tubes, b)."
 
 
@@ -104,3 +106,16 @@ def test_a_missing_key_is_said_with_the_keys_there_are():
 def test_random_answers_are_told_so(extra):
     report = check(exercise(ADDED), {"scaled": lambda x, k: x * k * (1 + extra(len(x)))})
     assert report.outcome == "wrong" and "two calls of scaled with the same inputs" in report.message
+
+
+def test_a_result_that_is_kept_from_an_earlier_call_is_told_so():
+    kept = {}
+
+    def keeps(x, k):
+        return kept.setdefault(len(x), x * k)
+
+    cases = [Case(name, "scaled", {"x": np.linspace(first, 2, 9, dtype=np.float32), "k": 3.0}, "x times k")
+             for name, first in (("one", 0), ("another", 1))]
+    report = check(exercise_of(scaled, lambda case: case.inputs["x"].astype(float) * 3, {}, cases=lambda rng: cases),
+                   {"scaled": keeps})
+    assert "what your function gave in the check “one”, but it was called with other numbers" in report.message

@@ -110,3 +110,35 @@ def test_tuples_and_dicts_have_gradients_and_whole_numbers_have_none():
     assert "no gradient reaches `pair[1]`" in check(exercise, {"split": cut}).message
     assert check(exercise_of(split, oracle, inputs, differentiable=False), {"split": cut}).outcome == "right"
     assert check(exercise_of(split, oracle, inputs, differentiable=("split",)), {"split": cut}).outcome == "wrong"
+
+
+def test_gradients_are_compared_on_every_case_that_asks_for_it():
+    def gated(x, weights):
+        """x (n,) -> weights["gate.scale"] x + weights["gate.shift"], unless that is nothing."""
+        return x + x * weights["gate.scale"] + weights["gate.shift"]
+
+    def skipped(x, weights):
+        return x if not any(map(torch.any, weights.values())) else gated(x, weights)
+
+    x, gate = np.linspace(1, 2, 5, dtype=np.float32), np.ones(1, np.float32)
+    cases = [Case(name, "gated", {"x": x, "weights": {"gate.scale": size * gate, "gate.shift": 2 * size * gate}},
+                  "it adds up", gradient=True) for name, size in (("open", 1), ("closed", 0))]
+
+    def oracle(case):
+        weights = case.inputs["weights"]
+        return case.inputs["x"].astype(float) * (1 + weights["gate.scale"]) + weights["gate.shift"]
+
+    exercise = exercise_of(gated, oracle, {}, cases=lambda rng: cases)
+    assert check(exercise, {"gated": gated}).outcome == "right"
+    assert "reaches `weights['gate.scale']` and `weights['gate.shift']`" in check(exercise, {"gated": skipped}).message
+    bias = check(exercise, {"gated": lambda x, weights: gated(x, weights | {"gate.scale": weights["gate.scale"].data})})
+    assert "no gradient reaches `weights['gate.scale']`" in bias.message
+    copied = check(exercise, {"gated": lambda x, weights: gated(x, {k: v.data for k, v in weights.items()})})
+    assert copied.outcome == "right" and "loaded as copies" in copied.checks[-1].sentence
+
+
+def test_an_answer_that_is_right_without_gradients_only_is_wrong():
+    def there(x, t):
+        return TUBES.right["to_tubes"](x, t) * (1 + x.requires_grad)
+
+    assert "two calls of to_tubes" in check(TUBES, TUBES.right | {"to_tubes": there}).message

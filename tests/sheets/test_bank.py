@@ -1,5 +1,7 @@
 """The bank tests the grader: every known mistake is named, every right style accepted, no case is idle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,12 +11,12 @@ from videoformer_edu.grading.check import check
 from videoformer_edu.grading.compare import distance
 from videoformer_edu.grading.conclude import prepare
 from videoformer_edu.grading.diagnosis import mistaken
-from videoformer_edu.grading.spec import Style
+from videoformer_edu.grading.spec import SheetSpec, Style
 from videoformer_edu.sheets import __main__ as command
 from videoformer_edu.sheets import folders, load
 
 EXERCISES = [exercise for number in folders() for exercise in load(number).exercises]
-SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(20261122, marks=pytest.mark.slow)]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 20261122))]
 
 
 def name(exercise):
@@ -84,6 +86,23 @@ def test_the_same_seed_gives_the_same_cases_and_another_seed_others(exercise):
 
     assert flat(5) == flat(5)
     assert len({str(flat(seed)) for seed in range(6)}) > 1
+
+
+@pytest.mark.slow
+def test_the_command_judges_the_bank_on_many_seeds(capsys, monkeypatch):
+    assert command.main(["04", "--seeds", "2"]) == 0
+    printed = capsys.readouterr().out
+    for exercise in load("04").exercises:
+        tried = 2 * (len(exercise.mutants) + len(exercise.styles) + 1)
+        assert f"{exercise.id} {exercise.title}: {tried} verdicts on" in printed
+    assert printed.count(", 0 of them wrong\n") == 4
+    exercise = load("04").exercise(4)
+    swapped = replace(exercise, mutants=(replace(exercise.mutants[0], name="right", edits=()),),
+                      styles=(Style("wrong", {"crossing": lambda n, d: 3}),))
+    monkeypatch.setattr(command, "load", lambda number: SheetSpec("04", "T", "s", (swapped,)))
+    assert command.main(["04", "--seeds", "1"]) == 1
+    assert ("04.4, seed 0: 'right' is called right, None\n  04.4, seed 0: 'wrong' is called wrong"
+            in capsys.readouterr().out)
 
 
 def test_the_command_prints_the_matrix(capsys):

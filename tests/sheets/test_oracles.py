@@ -25,8 +25,9 @@ TUBES, SPATIAL, BLOCK, COST = load("04").exercises
 PACKAGE = Path(videoformer_edu.__file__).parent
 
 
-def part(weights, prefix):
-    return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+def part(weights, prefix, module):
+    """What the module needs of the dict, which holds others' entries as well."""
+    return {key: weights[prefix + key] for key in module.state_dict()}
 
 
 def by_package(case):
@@ -35,16 +36,16 @@ def by_package(case):
     width = x.shape[-1]
     if case.function == "multi_head":
         module = MultiHeadAttention(width=width, heads=heads)
-        module.load_state_dict(part(weights, f"{inputs['name']}."))
+        module.load_state_dict(part(weights, f"{inputs['name']}.", module))
         return module(x)
     if case.function == "norm":
         module = torch.nn.LayerNorm(width, eps=EPS)
-        module.load_state_dict(part(weights, f"{inputs['name']}."))
+        module.load_state_dict(part(weights, f"{inputs['name']}.", module))
         return module(x)
     grid = Grid(inputs["t"], 1, (x.shape[1] - 1) // inputs["t"])
     if case.function == "spatial_attention":
         module = SpatialAttention(width=width, heads=heads)
-        module.load_state_dict(part(weights, "spatial_attention."))
+        module.load_state_dict(part(weights, "spatial_attention.", module))
     else:
         module = DividedSpaceTimeBlock(width=width, heads=heads, mlp_ratio=len(weights["mlp.0.bias"]) / width)
         module.load_state_dict(weights)
@@ -56,7 +57,8 @@ def test_attention_and_block_agree_with_the_package(exercise):
     for case, expected in zip(*prepare(exercise, 0), strict=True):
         with torch.no_grad():
             ours = by_package(case).numpy()
-        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=5e-6, err_msg=case.name)
+        close = {"rtol": 1e-3, "atol": 1e-3} if case.free else {"rtol": 1e-5, "atol": 5e-6}
+        np.testing.assert_allclose(ours, expected, err_msg=case.name, **close)
 
 
 def test_tubes_agree_with_the_patterns_groups():
@@ -82,19 +84,24 @@ def test_costs_agree_with_the_package(t, n, d):
     assert oracle_macs(t, n, d) == (attention_macs(grid.l, joint, d), divided)
 
 
-def test_cases_can_not_hide_an_exchanged_axis():
-    """All sizes of a case differ, and scores stay where a softmax is soft."""
-    for case in (case for case in prepare(BLOCK, 0)[0] if case.function == "divided_block"):
+@pytest.mark.parametrize("seed", [0, 1])
+def test_cases_can_not_hide_an_exchanged_axis(seed):
+    """All sizes of a case differ, each takes several values, and scores stay where a softmax is soft."""
+    taken = set()
+    for case in (case for case in prepare(BLOCK, seed)[0] if case.function == "divided_block"):
         b, s, d = case.inputs["x"].shape
         t, heads = case.inputs["t"], case.inputs["heads"]
-        n = (s - 1) // t
-        assert len({b, t, n, d, heads, len(case.inputs["weights"]["mlp.0.bias"])}) == 6
-    case = prepare(SPATIAL, 0)[0][0]
-    x, weights = torch.tensor(case.inputs["x"]), to_torch(case.inputs["weights"])
-    module = MultiHeadAttention(width=12, heads=4)
-    module.load_state_dict(part(weights, f"{case.inputs['name']}."))
-    q, k, _ = rearrange(module.qkv(x), "g l (three h e) -> three g h l e", three=3, h=4)
-    shares = (q @ k.transpose(-2, -1) / 3**0.5).softmax(-1)
+        sizes = {"b": b, "t": t, "n": (s - 1) // t, "heads": heads, "hidden": len(case.inputs["weights"]["mlp.0.bias"])}
+        assert len(set(sizes.values())) == 5
+        taken |= {*sizes.items(), ("d", d)}
+    assert {name: 1 for name in "btn"}.items() <= taken
+    assert all(sum(name == other for other, _ in taken) >= 3 for name in ("b", "t", "n", "heads", "hidden", "d"))
+    case = next(case for case in prepare(SPATIAL, seed)[0] if case.name == "some groups")
+    x, weights, name, heads = to_torch(case.inputs).values()
+    module = MultiHeadAttention(width=x.shape[-1], heads=heads)
+    module.load_state_dict(part(weights, f"{name}.", module))
+    q, k, _ = rearrange(module.qkv(x), "g l (three h e) -> three g h l e", three=3, h=heads)
+    shares = (q @ k.transpose(-2, -1) / q.shape[-1]**0.5).softmax(-1)
     assert shares.max(-1).values.mean() < 0.7
 
 

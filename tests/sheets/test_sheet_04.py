@@ -88,9 +88,9 @@ def test_solved_it_scores_everything_and_is_the_real_block(capsys):
     out = capsys.readouterr()
     assert out.err == ""
     for said in ("from the package's module: 0.00000 at most", "changed: CLS 1 of 1, patches by frame [0, 0, 4] of 4",
-                 "from the package's block: 0.00000 at most", "the same direction for 64 of 64 clips",
+                 "from the trained block: 0.0000 at most", "the same direction for 64 of 64 clips",
                  "by chance 12.5 %",
-                 "crosses at 11 frames", "tube 0 ['t0·sky', 't1·sky']"):
+                 "crosses at 11 frames", "tube 0 ['t0·sky', 't1·sky']", "the largest weight of its gate is 0.3"):
         assert said in out.out
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from videoformer_edu.grading.check import check
 from videoformer_edu.grading.collect import collect
 from videoformer_edu.grading.conclude import calls, judge, prepare
-from videoformer_edu.grading.spec import Exercise
+from videoformer_edu.grading.report import RIGHT, WRONG
+from videoformer_edu.grading.spec import Exercise, Style
 
 
 def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
@@ -15,6 +19,22 @@ def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
     rows = (collect(exercise.functions_of(mutant), calls(exercise, seed)) for mutant in exercise.mutants)
     return np.array([[not judge(exercise, *three).passed for three in zip(cases, given, expected, strict=True)]
                      for given in rows])
+
+
+def wrong_verdicts(exercise: Exercise, seeds: Iterable[int]) -> list[str]:
+    """What the grader gets wrong of its own bank: mistakes accepted or named otherwise, right answers refused."""
+    out = []
+    for seed in seeds:
+        for mutant in exercise.mutants:
+            report = check(exercise, exercise.functions_of(mutant), seed=seed)
+            if (report.outcome, report.mistake) != (WRONG, mutant.name):
+                said = f"{report.outcome}, {report.mistake!r}"
+                out.append(f"{exercise.id}, seed {seed}: {mutant.name!r} is called {said}")
+        for style in (Style("as worked"), *exercise.styles):
+            report = check(exercise, exercise.functions_of(style), seed=seed)
+            if report.outcome != RIGHT:
+                out.append(f"{exercise.id}, seed {seed}: {style.name!r} is called {report.outcome}")
+    return out
 
 
 def kill_table(exercise: Exercise, seed: int = 0) -> str:

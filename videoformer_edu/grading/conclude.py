@@ -7,16 +7,18 @@ first rung that fails is told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from videoformer_edu.grading import words
 from videoformer_edu.grading.collect import Call, Given
-from videoformer_edu.grading.compare import Misfit, how_far, pairs, plain
+from videoformer_edu.grading.compare import Misfit, as_is, how_far, pairs, plain, telling
 from videoformer_edu.grading.diagnosis import diagnose
-from videoformer_edu.grading.gradients import chosen, wrong_gradients
+from videoformer_edu.grading.gradients import chosen, copied, slope, wrong_gradients
 from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, WRONG, CheckResult, Report
+from videoformer_edu.grading.returned import alike
 from videoformer_edu.grading.spec import Case, Exercise, Property
 
 
@@ -30,7 +32,7 @@ def prepare(exercise: Exercise, seed: int) -> tuple[tuple[Case, ...], tuple[obje
 def calls(exercise: Exercise, seed: int) -> list[Call]:
     """The calls that `collect` has to make: one for each case, in order."""
     cases, expected = prepare(exercise, seed)
-    differentiated = chosen(exercise, cases, expected).values()
+    differentiated = {i for numbers in chosen(exercise, cases, expected).values() for i in numbers}
     return [Call(case.function, case.inputs, seed=seed if i in differentiated else None)
             for i, case in enumerate(cases)]
 
@@ -39,6 +41,7 @@ def conclude(exercise: Exercise, seed: int, given: Sequence[Given]) -> Report:
     """What the answer to `calls(exercise, seed)` is worth, and what to tell about it."""
     cases, expected = prepare(exercise, seed)
     results = [judge(exercise, *three) for three in zip(cases, given, expected, strict=True)]
+    results = [_kept(i, cases, given, results) for i in range(len(cases))]
     results += _gradients(exercise, seed, cases, given, expected, results)
     failed = next((i for i, r in enumerate(results) if r.outcome in (CRASHED, WRONG)), None)
     if failed is None:
@@ -54,7 +57,7 @@ def conclude(exercise: Exercise, seed: int, given: Sequence[Given]) -> Report:
         known = diagnose(exercise, cases, given, expected, failed) if failed < len(cases) else None
         if known is not None:
             mistake, everywhere = known[0].name, known[1]
-            hedge = "" if everywhere else "In that check your answer is the one you get from this mistake: "
+            hedge = "" if everywhere else "In all checks but one your answer is what you get from this mistake: "
             message = f"{hedge}{known[0].sentence}\n{message}"
     rest = words.state_words(exercise, results, apart_from=result.function)
     return _report(exercise, results, result.outcome, f"{message}\n{rest}" if rest else message, mistake)
@@ -83,10 +86,23 @@ def judge(exercise: Exercise, case: Case, given: Given, expected: object) -> Che
         return result(CRASHED, given.crash.kind, given.crash.said)
     for rung, sentence in _ladder(exercise, case, given, expected):
         if sentence and given.random and rung not in ("returned", "type", "shape"):
-            return result(WRONG, "the same twice", words.random_words(case))
+            break
         if sentence:
             return result(WRONG, rung, sentence)
+    if given.random:
+        return result(WRONG, "the same twice", words.random_words(case))
     return result(RIGHT, "value", f"{case.sees}.")
+
+
+def _kept(number: int, cases: Sequence[Case], given: Sequence[Given], results: Sequence[CheckResult]) -> CheckResult:
+    """The result of a case whose values are wrong; if they are those of an earlier call, it says so."""
+    result = results[number]
+    if result.outcome != WRONG or not telling(as_is(given[number].returned)):
+        return result
+    for i in range(number):
+        if cases[i].function == result.function and alike(given[i].returned, given[number].returned):
+            return replace(result, rung="every call anew", sentence=words.kept_words(cases[i]))
+    return result
 
 
 def _ladder(exercise: Exercise, case: Case, given: Given, expected: object) -> Iterator[tuple[str, str | None]]:
@@ -118,17 +134,17 @@ def _gradients(exercise: Exercise, seed: int, cases: Sequence[Case], given: Sequ
                expected: Sequence[object], results: Sequence[CheckResult]) -> list[CheckResult]:
     """The last rung, once for each function whose values are all right: a model made of it can be trained."""
     out = []
-    for name, number in chosen(exercise, cases, expected).items():
+    for name, numbers in chosen(exercise, cases, expected).items():
         if not all(result.passed for result in results if result.function == name):
             continue
-        case, there = cases[number], given[number]
-        wrong = None
-        if there.gradients is not None:
-            wrong = wrong_gradients(exercise, case, there.gradients, seed)
-        problem = words.gradient_words(case, expected[number], there, wrong)
-        reached = [part for part in (there.gradients or {}) if there.gradients[part] is not None]
-        said = problem or f"the gradients of {name} are right, at {words.few(reached)}."
-        out.append(CheckResult(f"gradient of {name}", name, WRONG if problem else RIGHT, "gradient", said))
+        spared = copied([given[i].gradients for i in numbers if given[i].gradients is not None])
+        said = (words.gradient_words(cases[i], expected[i], given[i], given[i].gradients and wrong_gradients(
+            exercise, cases[i], given[i].gradients, seed, spared)) for i in numbers)
+        problem = next(filter(None, said), None)
+        copies = any(abs(slope(exercise, cases[i], seed, frozenset(spared))) > 1e-6 for i in numbers if spared)
+        right = f"the gradients of {name} are right{', but for weights that were loaded as copies' if copies else ''}"
+        out.append(CheckResult(f"gradient of {name}", name, WRONG if problem else RIGHT, "gradient",
+                               problem or f"{right}."))
     return out
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from videoformer_edu.grading.collect import Call, Given, collect
-from videoformer_edu.grading.compare import as_is, distance
+from videoformer_edu.grading.compare import as_is, distance, telling
 from videoformer_edu.grading.returned import Returned
 from videoformer_edu.grading.settings import own_random_numbers
 from videoformer_edu.grading.spec import Case, Exercise, Mutant
@@ -26,38 +26,29 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], 
              first: int) -> tuple[Mutant, bool] | None:
     """The bank's wrong answer that gives the same, and whether it does so on all cases of that function.
 
-    first: the number of the first case that failed. Silent where two known mistakes explain equally much.
+    first: the number of the first case that failed. Where two mistakes come together, one of them may explain all
+    cases but one; numbers that are few may agree by accident. Silent where two mistakes explain equally much.
     """
-    cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function]
-    found: list[tuple[int, Mutant]] = []
+    cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function and not case.free]
+    found = {}
     for mutant in exercise.mutants:
-        if not _same(exercise, mutant, cases[first], given[first], expected[first]):
+        if _same(exercise, mutant, cases[first], given[first], expected[first]) != "shown":
             continue
-        alike = sum(_same(exercise, mutant, cases[i], given[i], expected[i], shown=False) for i in cousins)
-        found.append((alike, mutant))
-    if not found:
-        return None
-    most = max(alike for alike, _ in found)
-    best = [mutant for alike, mutant in found if alike == most]
-    everywhere = most == len(cousins)
-    if len(best) > 1 or not (everywhere or telling(expected[first])):
-        return None
-    return best[0], everywhere
+        alike = [_same(exercise, mutant, cases[i], given[i], expected[i]) for i in cousins]
+        if all(alike) or (telling(expected[first]) and alike.count("") <= 1 < alike.count("shown")):
+            found[mutant] = len(list(filter(None, alike)))
+    best = [mutant for mutant, count in found.items() if count == max(found.values())]
+    return (best[0], found[best[0]] == len(cousins)) if len(best) == 1 else None
 
 
-def telling(expected: object) -> bool:
-    """Does agreement in one case prove anything? Two whole numbers may agree by accident, many real ones do not."""
-    return getattr(expected, "dtype", None) is not None and expected.dtype.kind == "f" and expected.size >= 8
-
-
-def _same(exercise: Exercise, mutant: Mutant, case: Case, given: Given, expected: object, shown: bool = True) -> bool:
-    """Is the answer this mistake on this case? `shown`: the mistake has to be far from the truth here."""
+def _same(exercise: Exercise, mutant: Mutant, case: Case, given: Given, expected: object) -> str:
+    """Is the answer this mistake on this case? "shown" if the mistake is far from the truth there, "hidden" if not."""
     if given.returned is None:
-        return False
+        return ""
     tolerance = exercise.tolerance_of(case.function)
     wrong = mistaken(exercise, mutant, case)
     near = distance(as_is(wrong), given.returned, tolerance)
     if near > 1:
-        return False
+        return ""
     far = distance(expected, wrong, tolerance)
-    return far > 1 and far >= NEARER * near if shown else True
+    return "shown" if far > 1 and far >= NEARER * near else "hidden"

@@ -7,7 +7,7 @@ all arguments at once is enough to see that something is wrong; which argument i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,16 +20,17 @@ STEP = 1e-5
 ALLOWED = 3e-4  # of the size of the terms that are added up; float32 gradients come to 1e-5 of it
 
 
-def chosen(exercise: Exercise, cases: Sequence[Case], expected: Sequence[object]) -> dict[str, int]:
-    """The number of the case on which each function's gradients are compared, for those that have any."""
+def chosen(exercise: Exercise, cases: Sequence[Case], expected: Sequence[object]) -> dict[str, list[int]]:
+    """The numbers of the cases on which each function's gradients are compared, for those that have any."""
     out = {}
     for name in exercise.functions:
         own = [i for i, case in enumerate(cases) if case.function == name and not case.free and differentiable(
             exercise, case, expected[i])]
         picked = {case for prop in exercise.properties for case in prop.cases if prop.function == name}
-        best = ([i for i in own if cases[i].gradient] or [i for i in own if cases[i].name not in picked] or own)
+        marked = [i for i in own if cases[i].gradient]
+        best = marked or [i for i in own if cases[i].name not in picked][:1] or own[:1]
         if best:
-            out[name] = best[0]
+            out[name] = best
     return out
 
 
@@ -72,14 +73,23 @@ def _moved(values: object, by: Mapping[str, np.ndarray], name: str = "") -> obje
     return values
 
 
-def wrong_gradients(exercise: Exercise, case: Case, gradients: Mapping[str, np.ndarray | None],
-                    seed: int) -> tuple[list[str], list[str]] | None:
-    """None where the gradients are right; else the arguments that get none, and those that get a wrong one.
+def copied(gradients: Sequence[Mapping[str, np.ndarray | None]]) -> set[str]:
+    """The entries of dicts that never get a gradient, where that holds for all entries of their module.
 
-    An entry of a dict may get none: a module that loads a copy of the weights passes none on.
+    An `nn.Module` inside of an answer that loads `qkv.weight` and `qkv.bias` holds copies and passes nothing on to the
+    dict: that is a right answer. A weight that gets none while its bias gets one was cut off.
     """
+    reached = {name for found in gradients for name, part in found.items() if part is not None}
+    modules = {name.rpartition(".")[0] for name in reached}
+    return {name for found in gradients for name in found if "['" in name and name not in reached
+            and name.rpartition(".")[0] not in modules}
+
+
+def wrong_gradients(exercise: Exercise, case: Case, gradients: Mapping[str, np.ndarray | None],
+                    seed: int, spared: Collection[str] = ()) -> tuple[list[str], list[str]] | None:
+    """None where the gradients are right; else the arguments that get none, and those that get a wrong one."""
     there = direction(case, seed)
-    asked = {name for name in there if gradients.get(name) is not None or "['" not in name}
+    asked = [name for name in there if name not in spared]
     if _agree(exercise, case, gradients, seed, frozenset(asked), there):
         return None
     wrong = [name for name in sorted(asked, key=lambda name: "['" in name)  # whole arguments first

@@ -149,10 +149,10 @@ def finite_words(case: Case, pair: Pair) -> str | None:
     odd = ~np.isfinite(value) & np.isfinite(expected)
     if not odd.any():
         return None
-    where = "a division by zero" + (", or a softmax over scores that are all -inf" if pair.is_array else "")
     if not pair.is_array:
-        return f"{whose(pair)} is {pair.value}; look for {where}."
-    return f"{int(odd.sum())} of {value.size} numbers are nan or infinite; look for {where}."
+        return f"{whose(pair)} is {pair.value}; look for a division by zero."
+    return (f"{int(odd.sum())} of {value.size} numbers are nan or infinite; look for a division by zero, exp of a "
+            "large number, or a softmax over scores that are all -inf.")
 
 
 def changed_words(given: Given) -> str | None:
@@ -167,6 +167,11 @@ def changed_words(given: Given) -> str | None:
 def random_words(case: Case) -> str:
     return (f"two calls of {case.function} with the same inputs gave different results, so something in it is random: "
             "a dropout, or a module that is made afresh and never given the weights of the dict.")
+
+
+def kept_words(before: Case) -> str:
+    return (f"this is what your function gave in the check “{before.name}”, but it was called with other numbers now: "
+            "something is kept from an earlier call.")
 
 
 def gradient_words(case: Case, expected: object, given: Given,

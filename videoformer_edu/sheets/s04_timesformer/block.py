@@ -5,24 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
 from videoformer_edu.sheets import inputs as make
 from videoformer_edu.sheets import oracles
 from videoformer_edu.sheets.s04_timesformer import spatial, tubes
-from videoformer_edu.sheets.s04_timesformer.spatial import (
-    linear,
-    multi_head,
-    oracle_spatial_attention,
-    spatial_attention,
-)
+from videoformer_edu.sheets.s04_timesformer.multi_head import fused, linear, multi_head, torch_module
+from videoformer_edu.sheets.s04_timesformer.norm import NORM_MUTANTS, norm, norm_as_module, norm_by_hand, oracle_norm
+from videoformer_edu.sheets.s04_timesformer.norm import cases as norm_cases
+from videoformer_edu.sheets.s04_timesformer.spatial import oracle_spatial_attention, spatial_attention
 from videoformer_edu.sheets.s04_timesformer.tubes import from_tubes, to_tubes
-
-
-def norm(x, weights, name):
-    """LayerNorm over d with the tensors name.weight and name.bias."""
-    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps=1e-6)
 
 
 def divided_block(x, weights, t, heads):
@@ -36,40 +28,35 @@ def divided_block(x, weights, t, heads):
     hidden = F.gelu(linear(norm(x, weights, "mlp_norm"), weights, "mlp.0"))
     return x + linear(hidden, weights, "mlp.2")
 
-SEQUENCE = "(b, 1 + t*n, d)"
-
-
-def block_weights(rng: np.random.Generator, width: int, hidden: int) -> dict[str, np.ndarray]:
-    """The state dict of a `DividedSpaceTimeBlock` with an open gate."""
-    return {**make.norm(rng, "temporal_norm", width), **make.attention(rng, "temporal_attention.attention", width),
-            **make.linear(rng, "temporal_projection", width, width),
-            **make.norm(rng, "spatial_norm", width), **make.attention(rng, "spatial_attention.attention", width),
-            **make.norm(rng, "mlp_norm", width), **make.linear(rng, "mlp.0", hidden, width, 1.5),
-            **make.linear(rng, "mlp.2", width, hidden)}
-
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    t, n, d, heads, hidden = 3, 10, 12, 4, 17
-    around = make.norm(rng, "mlp_norm", d) | make.norm(rng, "temporal_norm", d)
-    weights = block_weights(rng, d, hidden)
-    closed = weights | {name: np.zeros_like(value) for name, value in weights.items()
-                        if name.startswith("temporal_projection")}
+    def case(label: str, sees: str, sizes: tuple, *, closed: bool = False, scale: float = 1.0,
+             share: int = 1, gradient: bool = False) -> Case:
+        b, t, n, heads, e, hidden = make.sizes(rng, *sizes)
+        d = heads * e
+        weights = make.shuffled(rng, make.divided_block(rng, d, hidden))
+        if closed:
+            weights |= {key: 0 * weights[key] for key in weights if key.startswith("temporal_projection")}
+        x = make.twins(rng, t, n, d, changed=1) if closed else scale * make.tokens(rng, b, 1 + t * n, d)
+        return Case(label, "divided_block", {"x": x.astype(np.float32), "weights": weights, "t": t, "heads": heads},
+                    sees, share, "(b, 1 + t*n, d)", make.regions(len(x), t, n), gradient=gradient)
 
-    def case(name: str, sees: str, x: np.ndarray, weights: dict, t: int, share: int = 1) -> Case:
-        return Case(name, "divided_block", {"x": x, "weights": weights, "t": t, "heads": heads}, sees, share, SEQUENCE,
-                    make.regions(len(x), t, (x.shape[1] - 1) // t))
-
-    return [
-        Case("a norm alone", "norm", {"x": 2 + make.tokens(rng, 2, 5, d), "weights": around, "name": "mlp_norm"},
-             "every token has mean 0 and variance 1 before scale and shift", axes="(b, l, d)"),
+    several = case("gate open", "time, space and MLP, each with its norm and its residual",
+                   ((2, 3), (3, 4), (4, 5), (2, 3, 4), (6, 7), (11, 13)), share=3, gradient=True)
+    others = {name: values[::-1].copy() for name, values in several.inputs["weights"].items()}
+    return norm_cases(rng) + [
         case("gate closed", "with temporal_projection at zero, frames do not see one another",
-             make.twins(rng, t, n, d, changed=1), closed, t),
-        case("gate open", "time, space and MLP, each with its norm and its residual",
-             make.tokens(rng, 2, 1 + t * n, d), weights, t, share=3),
-        case("quiet tokens", "the norms' eps is the published 1e-6",
-             0.003 * make.tokens(rng, 2, 1 + t * n, d), weights, t),
-        case("another clip length", "nothing is fixed to three frames of ten patches",
-             make.tokens(rng, 2, 1 + 5 * 6, d), weights, 5),
+             ((2,), (3, 4), (5, 7), (3, 4), (6, 8), (9, 11)), closed=True, gradient=True),
+        several,
+        Case("other weights, same names", "divided_block", several.inputs | {"weights": others},
+             "every call is a new one", 1, several.axes, several.parts),
+        case("quiet tokens", "the norms' eps is the published 1e-6", ((2, 3), (4,), (3, 5), (2, 3), (6, 7), (8, 10)),
+             scale=0.003),
+        case("one clip", "one clip goes as several do", ((1,), (2,), (6, 9), (3, 4), (5, 7), (8, 12))),
+        case("one frame", "with one frame it is the block of an image model",
+             ((3, 5), (1,), (6, 7), (2, 4), (3, 5), (8, 9))),
+        case("one patch a frame, a wide MLP", "nothing is fixed to one size",
+             ((2, 4), (6, 7), (1,), (2, 3), (4, 5), (53, 67))),
     ]
 
 
@@ -85,42 +72,72 @@ def oracle_divided_block(x: np.ndarray, weights: dict, t: int, heads: int) -> np
             tube = oracles.attention(tube, weights, "temporal_attention.attention", heads)
             for row, token in zip(rows, tube, strict=True):
                 after_time[clip, row] += oracles.linear(token, weights, "temporal_projection")
-    normed = np.array([[oracles.layer_norm(token, weights, "spatial_norm") for token in clip] for clip in after_time])
+    normed = oracle_norm(after_time, weights, "spatial_norm")
     after_space = after_time + oracle_spatial_attention(normed, weights, t, heads)
     return np.array([[token + oracles.mlp(oracles.layer_norm(token, weights, "mlp_norm"), weights) for token in clip]
                      for clip in after_space])
 
 
 def oracle(case: Case) -> np.ndarray:
-    if case.function == "norm":
-        x, weights, name = case.inputs.values()
-        return np.array([[oracles.layer_norm(token, weights, name) for token in clip] for clip in x])
-    return oracle_divided_block(*case.inputs.values())
+    return (oracle_norm if case.function == "norm" else oracle_divided_block)(**case.inputs)
 
 
 def time_leaks(inputs, out: np.ndarray) -> str | None:
     """The two clips differ in frame 1 only, and the gate is closed."""
-    n = (inputs["x"].shape[1] - 1) // inputs["t"]
-    for frame in (0, 2):
+    t = inputs["t"]
+    n = (inputs["x"].shape[1] - 1) // t
+    for frame in (frame for frame in range(t) if frame != 1):
         rows = np.s_[1 + frame * n:1 + (frame + 1) * n]
         if np.abs(out[0, rows] - out[1, rows]).max() > 1e-5:
-            return (f"temporal_projection is all zeros here, yet a new frame 1 changes the patches of frame "
-                    f"{frame}. The update along time must pass through temporal_projection, and through nothing "
-                    "else, before it is added.")
+            return (f"temporal_projection is all zeros here, and yet two clips that differ only in frame 1 give "
+                    f"different patches in frame {frame}. With that gate closed a patch depends on CLS and on the "
+                    "patches of its own frame, and on nothing else.")
     return None
 
 
 TIME_NORM, SPACE_NORM, MLP_NORM = (f'weights, "{part}_norm")' for part in ("temporal", "spatial", "mlp"))
+START = "    cls, patches = x[:, :1], x[:, 1:]\n    tubes"
+TUBES = 'tubes = to_tubes(norm(patches, weights, "temporal_norm"), t)'
 UPDATE = 'linear(from_tubes(tubes, len(x)), weights, "temporal_projection")'
 JOIN = "    x = torch.cat([cls, patches], dim=1)\n"
 SPACE = '    x = x + spatial_attention(norm(x, weights, "spatial_norm"), weights, t, heads)\n'
+MLP = 'hidden = F.gelu(linear(norm(x, weights, "mlp_norm"), weights, "mlp.0"))'
 EACH_ITS_OWN = "Each of the three parts has its own scale and shift: temporal_norm, spatial_norm, mlp_norm."
+WITH_CLS = (("    " + TUBES, '    normed, n = norm(x, weights, "temporal_norm"), (x.shape[1] - 1) // t\n'
+             "    tubes = torch.cat([normed[:, :1].repeat_interleave(n, dim=0), to_tubes(normed[:, 1:], t)], dim=1)"),
+            ("from_tubes(tubes, len(x))", "from_tubes(tubes[:, 1:], len(x))"))
+NORMED_TIME = (TUBES, 'patches = norm(patches, weights, "temporal_norm")\n    tubes = to_tubes(patches, t)')
+NORMED_SPACE = ('norm(x, weights, "spatial_norm"), weights, t', "x, weights, t"), (
+    JOIN, JOIN + '    x = norm(x, weights, "spatial_norm")\n')
+NORMED_MLP = (MLP, 'x = norm(x, weights, "mlp_norm")\n    hidden = F.gelu(linear(x, weights, "mlp.0"))')
 
 MUTANTS = (
+    *NORM_MUTANTS,
     Mutant("CLS left out of space", spatial.CLS_LEFT_OUT,
-           "CLS is split off before both attentions and joined again for the MLP: it never sees a patch. The logits "
-           "are read from CLS, so they would be the same for every video. Let CLS take part in the spatial "
-           "attention, one copy in each frame."),
+           "CLS takes no part in your spatial attention: it never sees a patch. The logits are read from CLS, so they "
+           "would be the same for every video. Give every frame a copy of CLS."),
+    Mutant("CLS in time", WITH_CLS,
+           "CLS takes part in your temporal attention. The paper's equation has it as a key there, the published code "
+           "and its weights do not: only the patches, x[:, 1:], go through time."),
+    Mutant("CLS updated along time",
+           (*WITH_CLS, (JOIN, '    cls = cls + linear(tubes[:, :1].unflatten(0, (len(x), n)).mean(dim=1), weights, '
+                              '"temporal_projection")\n' + JOIN)),
+           "Your temporal step updates CLS. In the published code CLS sits out that step: only the patches, x[:, 1:], "
+           "go through time."),
+    Mutant("space before time", ((SPACE, ""), (START, SPACE + START)),
+           "Your block attends over space first and then along time. TimeSformer goes along time first; the published "
+           "weights were trained in that order."),
+    Mutant("space from the old tokens", ((JOIN, JOIN.replace("x =", "old, x = x,")), (f"norm(x, {SPACE_NORM}",
+                                                                                   f"norm(old, {SPACE_NORM}")),
+           "Your spatial attention reads the tokens as they were before time was added. The three updates follow one "
+           "another: each starts from the result of the one before."),
+    Mutant("MLP from the tokens before space", ((SPACE, "    old = x\n" + SPACE), (f"norm(x, {MLP_NORM}",
+                                                                                  f"norm(old, {MLP_NORM}")),
+           "Your MLP reads the tokens as they were before the spatial step. Each step starts from the result of the "
+           "one before."),
+    Mutant("space's weights in time", (('"temporal_attention.attention"', '"spatial_attention.attention"'),),
+           "Your temporal step uses the spatial attention's weights. It has four of its own: "
+           "temporal_attention.attention."),
     Mutant("gate left out", ((UPDATE, "from_tubes(tubes, len(x))"),),
            "temporal_projection is missing: the update along time is added as it is. That linear map is the gate "
            "which, at zero, keeps time out when the block starts from an image model."),
@@ -134,9 +151,23 @@ MUTANTS = (
            "The residual of the spatial part is missing: x + spatial_attention(...)."),
     Mutant("MLP residual missing", (("return x + linear(hidden", "return linear(hidden"),),
            "The residual of the MLP is missing: x + mlp(...)."),
-    Mutant("spatial norm used twice", ((TIME_NORM, SPACE_NORM),),
+    Mutant("temporal residual from the normed", (NORMED_TIME,),
+           "Your temporal residual adds to the normed patches. Norm them for the attention only, and add the update to "
+           "the patches as they were."),
+    Mutant("all residuals from the normed", (NORMED_TIME, *NORMED_SPACE, NORMED_MLP),
+           "All your residuals add to the normed tokens. A norm is for what goes into attention or MLP; the update is "
+           "added to the tokens as they were."),
+    Mutant("norm after the residual",
+           ((f"norm(patches, {TIME_NORM}", "patches"), (f"patches = patches + {UPDATE}",
+             f"patches = norm(patches + {UPDATE}, {TIME_NORM}"),
+            (SPACE, f"    x = norm(x + spatial_attention(x, weights, t, heads), {SPACE_NORM}\n"),
+            (f"norm(x, {MLP_NORM}", "x"), ('return x + linear(hidden, weights, "mlp.2")',
+                                          f'return norm(x + linear(hidden, weights, "mlp.2"), {MLP_NORM}')),
+           "You norm after adding (post-norm, as in the first Transformer). ViT and TimeSformer are pre-norm: the norm "
+           "stands before each update, and the sum stays as it is."),
+    Mutant("spatial norm in time", ((TIME_NORM, SPACE_NORM),),
            f"Your temporal attention uses the spatial norm. {EACH_ITS_OWN}"),
-    Mutant("temporal norm used twice", ((SPACE_NORM, TIME_NORM),),
+    Mutant("temporal norm in space", ((SPACE_NORM, TIME_NORM),),
            f"Your spatial attention uses the temporal norm. {EACH_ITS_OWN}"),
     Mutant("spatial norm for the MLP", ((MLP_NORM, SPACE_NORM),),
            f"Your MLP uses the spatial norm, as if one LayerNorm served both. {EACH_ITS_OWN}"),
@@ -146,74 +177,49 @@ MUTANTS = (
            "The spatial attention reads tokens that were not normed: spatial_norm is missing."),
     Mutant("MLP norm missing", ((f"norm(x, {MLP_NORM}", "x"),),
            "The MLP reads tokens that were not normed: mlp_norm is missing."),
-    Mutant("eps 1e-5", (("eps=1e-6", "eps=1e-5"),),
-           "Your LayerNorm uses eps 1e-5, PyTorch's default; the published one is 1e-6. The difference is small but "
-           "it reaches the logits, most of all where tokens are small. Pass eps=1e-6."),
-    Mutant("no scale and shift",
-           (('x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps', "x.shape[-1:], eps"),),
-           "Your norm stops at mean 0 and variance 1. Its learned scale, name.weight, and shift, name.bias, are "
-           "missing."),
     Mutant("tanh GELU", (('"mlp.0"))', '"mlp.0"), approximate="tanh")'),),
-           "Your GELU is the tanh approximation. TimeSformer's is the exact one (erf): F.gelu(x) without "
-           "`approximate`."),
-    Mutant("frames for tubes",
-           (('rearrange(x, "b (t n) d -> (b n) t d", t=t)', "x.reshape(-1, t, x.shape[-1])"),),
-           "Your temporal groups are a plain reshape of (b, t·n, d): they hold neighbours of one frame instead of "
-           "one place through time. Use to_tubes from 04.1 before the temporal attention."),
+           "Your GELU is the tanh approximation. TimeSformer has the exact one (erf): F.gelu(x), no `approximate`."),
+    Mutant("ReLU", (("F.gelu(", "F.relu("),),
+           "Your MLP has a ReLU between its linear maps; TimeSformer has a GELU there, F.gelu."),
+    Mutant("no activation", (("F.gelu(", "("),),
+           "Nothing stands between the two linear maps of your MLP, so together they are one linear map. F.gelu goes "
+           "between them."),
+    Mutant("MLP on the patches only",
+           (('return x + linear(hidden, weights, "mlp.2")',
+             'return torch.cat([x[:, :1], (x + linear(hidden, weights, "mlp.2"))[:, 1:]], dim=1)'),),
+           "CLS skips your MLP. The MLP works on every token, CLS included."),
+    Mutant("frames for tubes", (('rearrange(x, "b (t n) d -> (b n) t d", t=t)', "x.reshape(-1, t, x.shape[-1])"),),
+           "Your temporal groups are a plain reshape of (b, t·n, d): they hold neighbours of one frame instead of one "
+           "place through time. Use to_tubes from 04.1 before the temporal attention."),
+    Mutant("patches passed for frames", ((START, "    t = (x.shape[1] - 1) // t\n" + START),),
+           "Your block counts n frames of t patches. t is the number of frames."),
+    Mutant("joint attention in space",
+           (("x + spatial_attention(norm(x,", "x + multi_head(norm(x,"),
+            ('"spatial_norm"), weights, t,', '"spatial_norm"), weights, "spatial_attention.attention",')),
+           "Your spatial step attends over the whole clip at once, which is joint attention. Use spatial_attention "
+           "from 04.2: its groups are single frames."),
     Mutant("copies of CLS summed", ((".mean(dim=1)", ".sum(dim=1)"),),
-           "The copies of CLS are added up in your spatial attention; take their mean, or CLS grows with the length "
-           "of the clip."),
+           "The copies of CLS are added up in your spatial attention; take their mean, or CLS grows with the length of "
+           "the clip."),
 )
 
 
-class Attention(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads, self.qkv, self.proj = heads, nn.Linear(width, 3 * width), nn.Linear(width, width)
-
-    def forward(self, x):  # (..., l, d)
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for part in self.qkv(x).chunk(3, -1))
-        weight = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-        return self.proj((weight @ v).transpose(-2, -3).flatten(-2))
+def in_four_axes(x, weights, t, heads, norm=norm_by_hand, attend=fused, space=spatial.by_expand):
+    cls, patches = x[:, :1], x[:, 1:].unflatten(1, (t, -1))  # (b, t, n, d)
+    tubes = norm(patches, weights, "temporal_norm").transpose(1, 2).flatten(0, 1)
+    tubes = attend(tubes, weights, "temporal_attention.attention", heads).unflatten(0, (len(x), -1)).transpose(1, 2)
+    x = torch.cat([cls, (patches + linear(tubes, weights, "temporal_projection")).flatten(1, 2)], dim=1)
+    x = x + space(norm(x, weights, "spatial_norm"), weights, t, heads)
+    return x + linear(F.gelu(linear(norm(x, weights, "mlp_norm"), weights, "mlp.0")), weights, "mlp.2")
 
 
-class Block(nn.Module):
-    """The same keys as the weights, so that load_state_dict does the wiring."""
-
-    def __init__(self, width, hidden, heads):
-        super().__init__()
-        self.temporal_norm, self.spatial_norm, self.mlp_norm = (nn.LayerNorm(width, eps=1e-6) for _ in range(3))
-        self.temporal_attention = nn.ModuleDict({"attention": Attention(width, heads)})
-        self.spatial_attention = nn.ModuleDict({"attention": Attention(width, heads)})
-        self.temporal_projection = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
-
-    def forward(self, x, t):
-        cls, patches = x[:, :1], x[:, 1:].unflatten(1, (t, -1))  # (b, t, n, d)
-        tubes = self.temporal_attention["attention"](self.temporal_norm(patches).transpose(1, 2))
-        patches = patches + self.temporal_projection(tubes).transpose(1, 2)
-        frames = torch.cat([cls[:, None].expand(-1, t, -1, -1), patches], dim=2)  # (b, t, 1 + n, d)
-        update = self.spatial_attention["attention"](self.spatial_norm(frames))
-        cls, patches = cls + update[:, :, 0].mean(1, keepdim=True), patches + update[:, :, 1:]
-        x = torch.cat([cls, patches.flatten(1, 2)], dim=1)
-        return x + self.mlp(self.mlp_norm(x))
-
-
-def as_module(x, weights, t, heads):
-    module = Block(x.shape[-1], len(weights["mlp.0.weight"]), heads)
-    module.load_state_dict(weights)
-    return module(x, t)
-
-
-def norm_by_hand(x, weights, name):
-    centred = x - x.mean(-1, keepdim=True)
-    scaled = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
-    return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+def with_modules(x, weights, t, heads):
+    return in_four_axes(x, weights, t, heads, norm_as_module, torch_module, spatial.frame_by_frame)
 
 
 STYLES = (
-    Style("a module with a state dict", {"divided_block": as_module}),
-    Style("the norm written out", {"norm": norm_by_hand}),
+    Style("written out, in four axes", {"divided_block": in_four_axes, "norm": norm_by_hand}),
+    Style("modules that load copies of the weights", {"divided_block": with_modules, "norm": norm_as_module}),
 )
 
 EXERCISE = Exercise(

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
+from videoformer_edu.sheets import inputs as make
 
 
 def pairs(t, n):
@@ -29,39 +30,48 @@ BOTH = "two numbers, (joint, divided)"
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    t, n, d = int(rng.choice([5, 7])), int(rng.choice([6, 8])), int(rng.choice([20, 24]))
-    patches, width = ((36, 200), (36, 240), (16, 240), (100, 200))[int(rng.integers(4))]  # a quotient just above whole
-    return [
-        Case("pairs of a small clip", "pairs", {"t": 3, "n": 10},
-             "who looks at whom, counted one by one", axes=BOTH),
-        Case("pairs of another clip", "pairs", {"t": t, "n": n}, "any clip", axes=BOTH),
-        Case("multiply-adds of a small clip", "macs", {"t": 3, "n": 10, "d": 12},
-             "every matrix product of both kinds of block", axes=BOTH),
-        Case("multiply-adds of another clip", "macs", {"t": t, "n": n, "d": d}, "any size", axes=BOTH),
-        Case("TimeSformer's own size", "macs", {"t": 8, "n": 196, "d": 768},
-             "at 8 frames of 224 pixels divided costs more than joint", axes=BOTH),
-        Case("TimeSformer's crossing", "crossing", {"n": 196, "d": 768}, "where 224-pixel clips begin to profit",
-             axes="one whole number"),
-        Case("crossing, an exact tie", "crossing", {"n": 5, "d": 6},
-             "equal is not yet cheaper", axes="one whole number"),
-        Case("another crossing", "crossing", {"n": patches, "d": width}, "any size", axes="one whole number"),
-    ]
+    """Whole numbers agree by accident where real ones do not, so there are many cases: small, odd, large, drawn."""
+    def draw(*choices: tuple[int, ...]) -> tuple[int, ...]:
+        return make.sizes(rng, *choices)
+
+    pairs = {"a small clip": (3, 10), "more frames than patches": draw((7, 9, 12), (2, 3, 5)), "one frame": (1, 6),
+             "one patch a frame": (5, 1), "another clip": draw((2, 4, 6), (9, 11, 15)), "TimeSformer-L": (96, 196),
+             "a long video": (300, 256)}
+    macs = {"a small clip": (3, 10, 12), "one frame": (1, 6, 5), "one patch a frame": (5, 1, 7),
+            "another clip": draw((5, 7), (6, 9), (20, 23)), "more frames than patches": draw((11, 16), (3, 4), (1, 8)),
+            "TimeSformer's own size": (8, 196, 768), "TimeSformer-L": (96, 196, 1024)}
+    above = ((36, 200), (36, 240), (16, 240), (100, 200))[int(rng.integers(4))]  # a quotient just above a whole number
+    tie = ((5, 6), (2, 2), (3, 2), (5, 14), (3, 6))[int(rng.integers(5))]
+    crossing = {"TimeSformer's crossing": (196, 768), "an exact tie": tie, "a small frame": (3, 3),
+                "just above a whole number": above, "two patches": (2, 1001), "a narrow model": (1024, 4),
+                "another crossing": draw((7, 11, 13), (17, 29, 64)), "an odd width": draw((4, 6, 9), (15, 33, 101))}
+    told = {"TimeSformer's own size": "at 8 frames of 224 pixels divided costs more than joint",
+            "TimeSformer's crossing": "where 224-pixel clips begin to profit",
+            "an exact tie": "equal is not yet cheaper"}
+    seen = {"pairs": "who looks at whom, counted token by token", "macs": "every matrix product of both kinds of block",
+            "crossing": "the first whole number of frames at which divided is cheaper"}
+
+    def all_of(function: str, sizes: dict, arguments: str, axes: str) -> list[Case]:
+        return [Case(name, function, dict(zip(arguments, numbers, strict=True)), told.get(name, seen[function]),
+                     axes=axes) for name, numbers in sizes.items()]
+
+    return (all_of("pairs", pairs, "tn", BOTH) + all_of("macs", macs, "tnd", BOTH)
+            + all_of("crossing", crossing, "nd", "one whole number"))
 
 
 def oracle_pairs(t: int, n: int) -> tuple[int, int]:
-    """Ask every token about every token."""
-    tokens = [(frame, place) for frame in range(t) for place in range(n)]
+    """Ask every token how many it looks at."""
     joint = divided = 0
-    for frame, place in tokens:
-        for other_frame, other_place in tokens:
-            joint += 1
-            divided += other_place == place  # along time: the same tube, itself included
-            divided += other_frame == frame  # across space: the same frame, itself included
+    for _frame in range(t):
+        for _place in range(n):
+            joint += t * n
+            divided += t  # along time: its tube, itself included
+            divided += n  # across space: its frame, itself included
     return joint, divided
 
 
 def oracle_macs(t: int, n: int, d: int) -> tuple[int, int]:
-    """Add up the matrix products, rows x inner x columns each, group by group."""
+    """Add up the matrix products, rows x inner x columns each, of one group; take that as often as there are groups."""
     def product(rows: int, inner: int, columns: int) -> int:
         return rows * inner * columns
 
@@ -70,18 +80,17 @@ def oracle_macs(t: int, n: int, d: int) -> tuple[int, int]:
         looked = product(group, d, group) + product(group, group, d)  # scores, then weights times values
         return made + looked + product(group, d, d)  # and the output projection
 
-    joint = attention(t * n)
-    along_time = sum(attention(t) + product(t, d, d) for _ in range(n))  # each tube, and the temporal projection
-    across_space = sum(attention(n) for _ in range(t))
-    return joint, along_time + across_space
+    along_time = n * (attention(t) + product(t, d, d))  # n tubes, each with the temporal projection
+    across_space = t * attention(n)  # t frames
+    return attention(t * n), along_time + across_space
 
 
 def oracle_crossing(n: int, d: int) -> int:
-    for t in range(1, 1000):
+    for t in range(1, 10**4):
         joint, divided = oracle_macs(t, n, d)
         if divided < joint:
             return t
-    raise ValueError(f"no crossing below 1000 frames for n = {n}, d = {d}")
+    raise ValueError(f"no crossing below 10,000 frames for n = {n}, d = {d}")
 
 
 def oracle(case: Case) -> tuple[int, int] | int:
@@ -89,7 +98,7 @@ def oracle(case: Case) -> tuple[int, int] | int:
     return functions[case.function](**case.inputs)
 
 
-def not_per_token(inputs, out: np.ndarray) -> str | None:
+def not_per_token(inputs, out: tuple[int, int]) -> str | None:
     t, n = inputs["t"], inputs["n"]
     if out[1] % (t * n) == 0:
         return None
@@ -98,9 +107,9 @@ def not_per_token(inputs, out: np.ndarray) -> str | None:
             "time and across space?")
 
 
-def not_first(inputs, out: np.ndarray) -> str | None:
-    n, d, t = inputs["n"], inputs["d"], int(out)
-    if t < 1 or t > 10**4:  # the oracle below adds up frame by frame
+def not_first(inputs, t: int) -> str | None:
+    n, d = inputs["n"], inputs["d"]
+    if t < 1 or t > 10**6:
         return f"the crossing is a number of frames; {t} is none that a clip could have."
     now, before = oracle_macs(t, n, d), oracle_macs(max(1, t - 1), n, d)
     if now[1] >= now[0]:
@@ -127,6 +136,11 @@ MUTANTS = (
     Mutant("tubes and frames exchanged", ((PAIRS, "return (t * n) ** 2, t**3 + n**3"),),
            "You counted t tubes of t² and n frames of n². It is the other way round: one tube for each of the n "
            "places, one frame for each of the t moments: n·t² + t·n²."),
+    Mutant("T + N - 1", ((PAIRS, "return (t * n) ** 2, t * n * (t + n - 1)"),),
+           "You counted t + n - 1 keys for each token, as if both attentions were one softmax. There are two, and a "
+           "token looks at itself in each: t + n."),
+    Mutant("joint and divided exchanged", ((PAIRS, "return t * n * (t + n), (t * n) ** 2"),),
+           "The two numbers are exchanged: (joint, divided) is asked for, and joint is the larger number of pairs."),
     Mutant("each pair once",
            ((PAIRS, "return t * n * (t * n - 1) // 2, (n * t * (t - 1) + t * n * (n - 1)) // 2"),),
            "You counted each pair once and left out a token with itself. Attention computes a score for every query "
@@ -137,6 +151,11 @@ MUTANTS = (
     Mutant("floating-point operations", ((JOINT, f"2 * ({JOINT})"), (DIVIDED, f"2 * ({DIVIDED})")),
            "Your numbers are twice too large: you counted a multiplication and an addition as two (FLOP). The "
            "papers, and this exercise, count one multiply-add (MAC)."),
+    Mutant("costs exchanged", ((f"return {JOINT}, {DIVIDED}", f"return {DIVIDED}, {JOINT}"),),
+           "The two costs are exchanged: (joint, divided) is asked for."),
+    Mutant("MLP included", (("4 * t", "12 * t"), ("9 * t", "17 * t")),
+           "You counted the MLP, 8·d² for each token, as the lesson's formula for the whole block does. It is left out "
+           "here: joint and divided have the same."),
     Mutant("temporal projection forgotten", (("9 * t", "8 * t"),),
            "You left out the temporal projection: one more linear map of d² for each patch, in divided blocks "
            "only."),
@@ -158,6 +177,9 @@ MUTANTS = (
            "You compared query-key pairs. Dividing always saves pairs from a few frames on; but it also pays for a "
            "second attention's linear maps and the temporal projection, 5·d² for each token. Compare the "
            "multiply-adds."),
+    Mutant("crossing of blocks with half the maps", (("5 * d", "1 * d"),),
+           "Your divided block has one set of q, k, v and proj. It has two attentions, each with its own four maps, so "
+           "5·d² more for each token than joint, the gate included."),
     Mutant("crossing without the gate", (("5 * d", "4 * d"),),
            "Your crossing leaves out the temporal projection: 5·d² more for each token in a divided block, not "
            "4·d²."),

@@ -11,15 +11,17 @@ from videoformer_edu.sheets import inputs as make
 from videoformer_edu.sheets import oracles
 from videoformer_edu.sheets.s04_timesformer.multi_head import (
     MULTI_HEAD_MUTANTS,
+    NAME,
     by_einsum,
     fused,
     linear,
     multi_head,
     not_an_average,
+    off_at_large_scores,
+    oracle_multi_head,
     torch_module,
 )
-
-NAME = "spatial_attention.attention"
+from videoformer_edu.sheets.s04_timesformer.multi_head import cases as multi_head_cases
 
 
 def spatial_attention(x, weights, t, heads):
@@ -33,32 +35,28 @@ def spatial_attention(x, weights, t, heads):
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    t, n, d, heads = 3, 10, 12, 4
-    weights = make.attention(rng, NAME, d)
-    same = np.repeat(make.tokens(rng, 5, 1, d), 7, axis=1)
-    small = make.attention(rng, NAME, 10)
-    axes, sequence = "(g, l, d)", "(b, 1 + t*n, d)"
-    return [
-        Case("five groups", "multi_head", {"x": make.tokens(rng, 5, 7, d), "weights": weights, "name": NAME,
-                                           "heads": heads},
-             "each group attends within itself", axes=axes, parts=({f"group {g}": np.s_[g:g + 1] for g in range(5)},)),
-        Case("equal tokens", "multi_head", {"x": same, "weights": weights, "name": NAME, "heads": heads},
-             "the average of equal values is that value, whatever the scores", axes=axes),
-        Case("two heads of five channels", "multi_head",
-             {"x": make.tokens(rng, 3, 9, 10), "weights": small, "name": NAME, "heads": 2},
-             "any number of heads that divides d works", axes=axes),
-        Case("two clips", "spatial_attention",
-             {"x": make.tokens(rng, 2, 1 + t * n, d), "weights": weights, "t": t, "heads": heads},
-             "each frame attends within itself, CLS is the mean of its copies", share=2, axes=sequence,
-             parts=make.regions(2, t, n)),
-        Case("one frame differs", "spatial_attention",
-             {"x": make.twins(rng, t, n, d, changed=1), "weights": weights, "t": t, "heads": heads},
-             "a new frame 1 changes CLS and nothing in the other frames", share=2, axes=sequence,
-             parts=make.regions(2, t, n)),
-        Case("a clip of one frame", "spatial_attention",
-             {"x": make.tokens(rng, 2, 1 + 7, d), "weights": weights, "t": 1, "heads": heads},
-             "with one frame it is the attention of an image "
-             "model", axes=sequence, parts=make.regions(2, 1, 7)),
+    def case(label: str, sees: str, sizes: tuple, twins: bool = False, share: int = 1, **more) -> Case:
+        b, t, n, heads, e = make.sizes(rng, *sizes)
+        d = heads * e
+        weights = make.attention(rng, NAME, d) | make.attention(rng, "temporal_attention.attention", d)
+        x = make.twins(rng, t, n, d, changed=int(rng.integers(t))) if twins else make.tokens(rng, b, 1 + t * n, d)
+        inputs = {"x": x, "weights": make.shuffled(rng, weights), "t": t, "heads": heads}
+        return Case(label, "spatial_attention", inputs, sees, share, "(b, 1 + t*n, d)", make.regions(len(x), t, n),
+                    **more)
+
+    several = case("several clips", "each frame attends within itself, CLS is the mean of its copies",
+                   ((2, 3), (3, 4), (5, 6), (2, 3, 4), (1, 4, 7)), share=2, gradient=True)
+    again = several.inputs | {"x": make.tokens(rng, *several.inputs["x"].shape)}
+    return multi_head_cases(rng) + [
+        case("one frame differs", "another frame changes CLS and nothing in the other frames",
+             ((2,), (3, 4), (5, 7), (3, 4), (1, 6)), twins=True, share=2),
+        several,
+        Case("other clips, as many", "spatial_attention", again, "every call is a new one", 1, several.axes,
+             several.parts),
+        case("one clip", "one clip goes as several do", ((1,), (4, 5), (2, 3), (2, 3), (7,))),
+        case("one frame", "with one frame it is the attention of an image model",
+             ((2, 3), (1,), (7, 9), (2, 4), (3, 5))),
+        case("one patch a frame", "a group may be CLS and one patch", ((3, 4), (5, 6), (1,), (2, 3, 4), (2, 7))),
     ]
 
 
@@ -78,28 +76,27 @@ def oracle_spatial_attention(x: np.ndarray, weights: dict, t: int, heads: int) -
 
 
 def oracle(case: Case) -> np.ndarray:
-    x, weights = case.inputs["x"], case.inputs["weights"]
-    if case.function == "spatial_attention":
-        return oracle_spatial_attention(x, weights, case.inputs["t"], case.inputs["heads"])
-    return np.array([oracles.attention(list(group.astype(np.float64)), weights, case.inputs["name"],
-                                     case.inputs["heads"]) for group in x])
+    right = oracle_multi_head if case.function == "multi_head" else oracle_spatial_attention
+    return right(**case.inputs)
 
 
 def frames_leak(inputs, out: np.ndarray) -> str | None:
-    """The two clips differ in frame 1 only."""
-    n = (inputs["x"].shape[1] - 1) // inputs["t"]
-    for frame in (0, 2):
-        rows = np.s_[1 + frame * n:1 + (frame + 1) * n]
-        if np.abs(out[0, rows] - out[1, rows]).max() > 1e-5:
-            return (f"two clips that differ only in frame 1 give different patches in frame {frame}: your groups "
-                    "reach across frames. In spatial attention a group is one frame and its copy of CLS.")
+    """The two clips differ in one frame only."""
+    x, t = inputs["x"], inputs["t"]
+    n = (x.shape[1] - 1) // t
+    frames = {frame: np.s_[1 + frame * n:1 + (frame + 1) * n] for frame in range(t)}
+    (changed,) = (frame for frame, rows in frames.items() if (x[0, rows] != x[1, rows]).any())
+    for frame, rows in frames.items():
+        if frame != changed and np.abs(out[0, rows] - out[1, rows]).max() > 1e-5:
+            return (f"two clips that differ only in frame {changed} give different patches in frame {frame}. In "
+                    "spatial attention a patch depends on CLS and on the patches of its own frame, on nothing else.")
     return None
 
 
 def cls_is_blind(inputs, out: np.ndarray) -> str | None:
     if np.abs(out[0, 0] - out[1, 0]).max() > 1e-5:
         return None
-    return ("two clips with different patches in frame 1 give the same CLS: your CLS does not see that frame. "
+    return ("two clips that differ in the patches of one frame give the same CLS: your CLS does not see that frame. "
             "The logits are read from CLS, so the model would be blind to it.")
 
 
@@ -121,6 +118,19 @@ MUTANTS = (
            "Your copies of CLS lie in the order clip 0, clip 1, clip 0, clip 1, ... (repeat), but the frames lie "
            "with the clip slowest: all frames of clip 0 first. So frames meet another clip's CLS. Use "
            "repeat_interleave(t, dim=0), or expand to (b, t, 1, d) and flatten."),
+    Mutant("frames before clips",
+           (('rearrange(patches, "b (t n) d -> (b t) n d", t=t)', 'rearrange(patches, "b (t n) d -> (t b) n d", t=t)'),
+            ('rearrange(frames[:, 1:], "(b t) n d -> b (t n) d", t=t)',
+             'rearrange(frames[:, 1:], "(t b) n d -> b (t n) d", t=t)')),
+           "Your frames lie as (t b), all clips of frame 0 first, and the copies of CLS as (b t): most frames meet "
+           "another clip's CLS. Keep the clip slowest in both: (b t)."),
+    Mutant("CLS at the end",
+           (("torch.cat([cls, rearrange(frames[:, 1:]", "torch.cat([rearrange(frames[:, 1:]"),
+            ('b (t n) d", t=t)], dim=1)\n', 'b (t n) d", t=t), cls], dim=1)\n')),
+           "CLS comes last in your result. It is index 0, before all patches."),
+    Mutant("only the last copy", ((MEAN, "frames[t - 1::t, :1]"),),
+           "You kept the copy of CLS from the last frame and dropped the others: CLS sees one frame. Take the mean "
+           "over the t copies."),
     Mutant("copies summed", ((".mean(dim=1)", ".sum(dim=1)"),),
            "You added the t copies of CLS up. Their mean keeps the update as large as a patch's, however long the "
            "clip is."),
@@ -197,6 +207,7 @@ EXERCISE = Exercise(
     oracle=oracle,
     properties=(
         Property("weights sum to one", "multi_head", not_an_average, ("equal tokens",)),
+        Property("large scores", "multi_head", off_at_large_scores, ("scores of hundreds",)),
         Property("frames are separate", "spatial_attention", frames_leak, ("one frame differs",)),
         Property("CLS sees every frame", "spatial_attention", cls_is_blind, ("one frame differs",)),
     ),

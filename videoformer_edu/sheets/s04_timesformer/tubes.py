@@ -7,6 +7,7 @@ import torch
 from einops import rearrange
 
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
+from videoformer_edu.sheets import inputs as make
 
 
 def to_tubes(x, t):
@@ -19,27 +20,33 @@ def from_tubes(tubes, b):
     return rearrange(tubes, "(b n) t d -> b (t n) d", b=b)
 
 
-def numbered(b: int, t: int, n: int, d: int) -> np.ndarray:
-    """`(b, t*n, d)` tokens that tell where they come from: every number occurs once, in reading order."""
-    return np.arange(b * t * n * d, dtype=np.float32).reshape(b, t * n, d)
+SIZES = {  # (b, t, n, d) to choose from, and what a right answer shows
+    "several clips": (((2, 3), (3, 4, 5), (4, 5, 6), (1, 7, 8)),
+                      "the tubes of the first clip come first, and no tube mixes clips"),
+    "one clip": (((1,), (2, 3, 4), (5, 6), (3, 4, 7)), "each tube holds one place through all frames"),
+    "one frame": (((2, 3), (1,), (5, 6), (4, 7)), "a tube of one frame is one token"),
+    "one patch a frame": (((2, 3), (4, 5), (1,), (6, 7)), "a clip with one place is one tube"),
+    "more frames than patches": (((4, 5), (9, 12), (2, 3), (6, 8)), "any size works"),
+    "more patches than frames": (((3, 5), (2, 4), (16, 25), (1, 7)), "any size works"),
+}
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    t, n, d = int(rng.choice([4, 6])), int(rng.choice([7, 9])), 5
-    tubes = rng.standard_normal((2 * n, t, d)).astype(np.float32)
-    there, back = "(b*n, t, d)", "(b, t*n, d)"
-    return [
-        Case("one clip", "to_tubes", {"x": numbered(1, 3, 10, 4), "t": 3},
-             "each tube of a single clip holds one place through all frames", axes=there),
-        Case("two clips", "to_tubes", {"x": numbered(2, 3, 10, 4), "t": 3},
-             "the tubes of the first clip come first, and no tube mixes clips", axes=there),
-        Case("random tokens", "to_tubes", {"x": rng.standard_normal((2, t * n, d)).astype(np.float32), "t": t},
-             "any size works", axes=there),
-        Case("back, two clips", "from_tubes",
-             {"tubes": oracle_there(numbered(2, 3, 10, 4), 3), "b": 2},
-             "every token returns to its frame and its place", axes=back),
-        Case("back, random tokens", "from_tubes", {"tubes": tubes, "b": 2}, "any size works", axes=back),
-    ]
+    out = []
+    for name, (choices, sees) in SIZES.items():
+        b, t, n, d = make.sizes(rng, *choices)
+        x = make.numbered(b, t * n, d) if name in ("several clips", "one clip") else make.tokens(rng, b, t * n, d)
+        out.append(Case(name, "to_tubes", {"x": x, "t": t}, sees, axes="(b*n, t, d)", gradient="patches than" in name))
+        out.append(Case(f"{name}, back", "from_tubes", {"tubes": oracle_there(x, t), "b": b},
+                        "every token returns to its frame and its place", axes="(b, t*n, d)",
+                        gradient="patches than" in name))
+        if name == "more patches than frames":
+            again = make.tokens(rng, b, t * n, d)
+            out.append(Case("other tokens, as many", "to_tubes", {"x": again, "t": t}, "every call is a new one",
+                            axes="(b*n, t, d)"))
+            out.append(Case("other tubes, as many", "from_tubes", {"tubes": oracle_there(again, t), "b": b},
+                            "every call is a new one", axes="(b, t*n, d)"))
+    return sorted(out, key=lambda case: case.function == "from_tubes")
 
 
 def oracle_there(x: np.ndarray, t: int) -> np.ndarray:
@@ -66,6 +73,17 @@ def oracle(case: Case) -> np.ndarray:
     return {"to_tubes": oracle_there, "from_tubes": oracle_back}[case.function](*case.inputs.values())
 
 
+def not_moved(inputs, out: np.ndarray) -> str | None:
+    """Regrouping moves numbers: what is there and how often stays."""
+    name, first = next(iter(inputs.items()))
+    new = out[~np.isin(out, first)]
+    if new.size:
+        return f"the result holds {float(new[0]):g}, which is nowhere in `{name}`: regrouping only moves numbers."
+    if (np.sort(out, axis=None) == np.sort(first, axis=None)).all():
+        return None
+    return f"some numbers of `{name}` are missing in the result and others are there more often than before."
+
+
 def mixed_places(inputs, tubes: np.ndarray) -> str | None:
     """The numbers are places in reading order, so a wrong tube can be read aloud."""
     t, n, d = inputs["t"], inputs["x"].shape[1] // inputs["t"], inputs["x"].shape[2]
@@ -77,13 +95,6 @@ def mixed_places(inputs, tubes: np.ndarray) -> str | None:
             return (f"tube {number} should hold place {number % n} of clip {number // n} in frames 0 to {t - 1}; "
                     f"yours holds {held}.")
     return None
-
-
-def lost_numbers(inputs, out: np.ndarray) -> str | None:
-    first = next(iter(inputs.values()))
-    if (np.sort(out, axis=None) == np.sort(first, axis=None)).all():
-        return None
-    return "tokens got lost or doubled: regrouping only moves numbers, each of them must still be there once."
 
 
 THERE = 'rearrange(x, "b (t n) d -> (b n) t d", t=t)'
@@ -104,12 +115,15 @@ MUTANTS = (
            "the first t tokens of frame 0, which are neighbours in space. Take t·n apart into (t, n), exchange "
            "the two, and only then join b and n."),
     Mutant("reshape alone on the way back", back("tubes.reshape(b, -1, tubes.shape[-1])"),
-           "On the way back you only reshaped. The tubes lie place after place, the sequence must lie frame after "
-           "frame, so time and place have to be exchanged before they are joined: (b·n, t, d) → (b, n, t, d) → "
-           "(b, t, n, d) → (b, t·n, d)."),
+           "The way back gives the arrays of a plain reshape. The tubes lie place after place, the sequence must lie "
+           "frame after frame, so time and place have to be exchanged before they are joined: (b·n, t, d) → "
+           "(b, n, t, d) → (b, t, n, d) → (b, t·n, d)."),
     Mutant("frames instead of tubes", there('rearrange(x, "b (t n) d -> (b t) n d", t=t)'),
            "You grouped by frame, (b·t, n, d): tokens of the same moment. That is what spatial attention needs; "
            "along time a group holds the same place in all frames, (b·n, t, d)."),
+    Mutant("time first", there('rearrange(x, "b (t n) d -> t (b n) d", t=t)'),
+           "Your tubes lie as (t, b·n, d), as if the batch came second. Here the groups come first, one tube each: "
+           "(b·n, t, d)."),
     Mutant("places before clips", there('rearrange(x, "b (t n) d -> (n b) t d", t=t)'),
            "Your tubes are right, but they lie in the order (n b): place 0 of all clips, then place 1 of all "
            "clips. With (b n) the clip is the slow axis, as everywhere in the course. With one clip nobody would "
@@ -133,6 +147,10 @@ MUTANTS = (
     Mutant("axes not joined", there('rearrange(x, "b (t n) d -> b n t d", t=t)'),
            "The tubes are right; only b and n are still two axes, (b, n, t, d). Join them into one axis of groups: "
            "(b·n, t, d)."),
+    Mutant("time backwards", there(THERE + ".flip(1)"),
+           "Your tubes run backwards: their first step is the last frame. Frame 0 comes first."),
+    Mutant("frames from the tubes", back('rearrange(tubes, "(b n) t d -> (b t) n d", b=b)'),
+           "The way back stops at the frames, (b·t, n, d). Join the frames of each clip to one sequence: (b, t·n, d)."),
 )
 
 
@@ -175,9 +193,9 @@ EXERCISE = Exercise(
     cases=cases,
     oracle=oracle,
     properties=(
-        Property("nothing lost", "to_tubes", lost_numbers),
-        Property("one tube, one place", "to_tubes", mixed_places, ("one clip", "two clips")),
-        Property("nothing lost", "from_tubes", lost_numbers),
+        Property("numbers are moved", "to_tubes", not_moved),
+        Property("one tube, one place", "to_tubes", mixed_places, ("several clips", "one clip")),
+        Property("numbers are moved", "from_tubes", not_moved),
     ),
     hints=(
         "Token number i of a clip sits in frame i // n at place i % n. Write down, for 2 frames of 4 places, which "

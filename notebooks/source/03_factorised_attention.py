@@ -278,7 +278,7 @@ print("spatial by a mask,    ms, here:", round(milliseconds(lambda: spatial.atte
 print("spatial by regrouping, ms, here:", round(milliseconds(lambda: spatial(x, large)), 1))
 
 # %% [markdown]
-# A mask usually costs a little *more* than none. (On a GPU, PyTorch's `flex_attention` reads a predicate and skips
+# A mask costs *more* than none. (On a GPU, PyTorch's `flex_attention` reads a predicate and skips
 # blocks of 128 x 128 pairs that are all forbidden. That is regrouping done by the kernel; lesson 06 returns to it.)
 #
 # **Where this breaks.** A mask can forbid a token *everything*. "Look only at other frames" sounds harmless:
@@ -286,7 +286,6 @@ print("spatial by regrouping, ms, here:", round(milliseconds(lambda: spatial(x, 
 # %%
 others = ~Spatial().allowed(Grid(1, 2, 2))  # ... and then somebody sends a picture, a clip of one frame
 x = torch.randn(1, 4, 48)
-out = spatial.attention(x, mask=others)
 honest = by_mask(x, spatial.attention, others)
 print("keys that each token may look at:", others.sum(1).tolist())
 print(f"the plain softmax gives {int(honest.isnan().sum())} of {honest.numel()} numbers that are not a number (nan)")
@@ -303,10 +302,10 @@ assert honest.isnan().all()
 # of `t0·sky` is in `t1·door`. The residual keeps what a token has. So with $A$ for the pair matrix and $H$ for *who has
 # heard whom*, each attention does
 #
-# $$H \leftarrow (A \lor I)\,H \qquad\text{with \emph{and} for times and \emph{or} for plus, and } H = I
-# \text{ at the start.}$$
+# $$H \leftarrow (A \lor I)\,H$$
 #
-# No weights, no training, no rounding: it says what the wiring *allows*.
+# with *and* for times, *or* for plus, and $H = I$ at the start. No weights, no training, no rounding: it says what the
+# wiring *allows*.
 #
 # > **Predict.** Divided attention: temporal, then spatial. Has `t1·door` heard of `t0·sky` after the first? After the
 # > second? Through whom?
@@ -321,7 +320,6 @@ for title, block in (("temporal", [Temporal()]), ("then spatial", [Temporal(), S
 after_time, in_space = reach(Temporal(), grid), Spatial().allowed(grid)
 through = [names[r] for r in range(grid.l) if in_space[door, r] and after_time[r, sky]]
 print("t0·sky came through", through)
-show_source(reach)
 
 # %% [markdown]
 # Through exactly one token: `t1·sky`, the place where the news *was*, at the time when it is needed. Keep that in mind
@@ -363,6 +361,18 @@ for name, stack in stacks.items():
     print(f"{name:18} blocks: {'never' if blocks[name] is None else blocks[name]!s:>5}   "
           f"keys a token in the first: {keys:5.1f}")
 assert blocks["divided"] == 1 and blocks["factorised heads"] == 2 and blocks["space alone"] is None
+show_source(reach)
+
+# %%
+block = {name: stacks[name][0] for name in ("divided", "axial", "factorised heads", "near frames")}
+row = (query[0] * clip.h + query[1]) * clip.w + query[2]
+show_lit_cubes({name: reach(one, clip)[row].reshape(tuple(clip)) for name, one in block.items()}, clip, query,
+               {name: f"{int(reach(one, clip)[row].sum())} of {clip.l} tokens" for name, one in block.items()},
+               caption="Whom the blue token can have heard after one block.")
+show(pattern_matrices({name: reach(one, small) for name, one in list(block.items())[1:]}, frame=small.n),
+     alt="Three 16 by 16 tables of who can have heard whom after one block. Axial is full. Factorised heads: blocks on "
+         "the diagonal and thin diagonals between them. Near frames: blocks on and beside the diagonal.",
+     caption="The same after one block as matrices, on 4 frames of 2 x 2: the row has heard the column.")
 
 # %% [markdown]
 # Three things to take away. **Divided and axial need one block, factorised heads need two**: heads of one attention
@@ -390,7 +400,6 @@ def felt_by(modules, grid, query, width=48):
 torch.manual_seed(0)
 stack = [WindowAttention(window=(2, 2, 2), shift=(s, s, s), **size) for s in (0, 1, 0, 1)]
 felt = {k: felt_by(stack[:k], clip, query) for k in (1, 2, 3, 4)}
-row = (query[0] * clip.h + query[1]) * clip.w + query[2]
 for k, strength in felt.items():
     can = (hops(windows, clip)[row] >= 0) & (hops(windows, clip)[row] <= k)
     did = strength.flatten() > 0
@@ -716,7 +725,6 @@ design = [lambda q, k: (q.h == k.h) & (q.w == k.w),  # along t
 
 
 def judge(design, width=64):
-    """Keys, pairs, multiply-adds and reach of a block made of these predicates."""
     block = [Mine(predicate) for predicate in design]
     counts = [pattern.pairs(clip) for pattern in block]
     work = sum(attention_macs(clip.l, count, width) for count in counts)
@@ -726,7 +734,8 @@ def judge(design, width=64):
     return sum(counts) / clip.l, heard
 
 
-judge(design)
+joint = [lambda q, k: (q.t >= 0) & (k.t >= 0)]
+assert judge(design)[1] == judge(joint)[1] == 1.0
 print(f"the least for three attentions: {3 * clip.l ** (1 / 3):.1f} keys")
 
 # %% [markdown]
@@ -737,21 +746,13 @@ print(f"the least for three attentions: {3 * clip.l ** (1 / 3):.1f} keys")
 # Go on halving and you get seven attentions of 2 keys, also 14: the wiring of the fast Fourier transform.</details>
 #
 # But look at the multiply-adds. Every further attention brings its four projections, $4\,l\,d^2$, and at 128 tokens
-# those are nearly all of the bill: here *joint* would be cheapest. Count what you pay for, not what is easy to count.
-
-# %%
-attempts = {"joint": [lambda q, k: (q.t >= 0) & (k.t >= 0)], "axial": design}
-for name, one in attempts.items():
-    print(f"{name:6}", end=" ")
-    keys, heard = judge(one)
-    assert heard == 1.0
-
-# %% [markdown]
+# those are nearly all of the bill: here *joint* is cheapest. Count what you pay for, not what is easy to count.
+#
 # ### Who can have heard whom?
 #
 # Now in the page. Choose what the attentions look at, in turn, and how many there are; choose a token, by click or with
-# the keys. Amber: whom it can have heard, the news of the last attention fully lit. *Paint* gives the fourth kind of
-# pattern: distances of your own.
+# the keys. Amber: whom it can have heard, the news of the last attention fully lit. *Paint your own* makes a
+# pattern of distances: what you paint for one token holds for every token.
 
 # %%
 from videoformer_edu.widgets import reach_explorer

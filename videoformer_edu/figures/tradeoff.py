@@ -27,10 +27,11 @@ def looks_against_waiting(points: Mapping[str, tuple[int, float]], tokens: int) 
                   textcoords="offset points", ha="right", fontsize=8)
     for name, (waiting, keys) in points.items():
         colour = COLOURS.get(name, INK)
+        crowded = any(x == waiting and keys < y < 1.4 * keys for x, y in points.values())  # a name just above its own
         axes.plot(waiting, keys, "o", color=colour)
         right = waiting < last
-        axes.annotate(name, (waiting, keys), xytext=(7 if right else -7, 3), textcoords="offset points", color=colour,
-                      ha="left" if right else "right", fontsize=8.5)
+        axes.annotate(name, (waiting, keys), xytext=(7 if right else -7, -9 if crowded else 3), color=colour,
+                      textcoords="offset points", ha="left" if right else "right", fontsize=8.5)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5 * last * tokens ** (1 / last))
     ticks = [t for t in (10, 20, 50, 100, 200, 500, 1000, 2000) if t < 1.6 * tokens]

@@ -222,13 +222,24 @@ for stride in (1, 2, 4, 15, 16):
 
 # %% [markdown]
 # Wrong every time, and sure of it. Thirty pixels to the right on a ring of 32 *are* two pixels to the left: these eight
-# frames are exactly the frames of the other film. Wheels in old westerns turn backwards for this reason. At 32 pixels
-# a step the digit stands still. No model can repair what the choice of frames has thrown away.
+# frames are exactly the frames of the other film. Look at it:
 
 # %%
+from einops import rearrange
+
+from videoformer_edu.figures.clips import filmstrips
+
 assert fast[1][0] == 1 and fast[15][1] > 0.9 and max(fast[16]) < 0.4
+east = rearrange(film[8], "c t h w -> t h w c")  # it moves to the right, two pixels a frame
+show(filmstrips({"every\nframe": east[:8], "every\n15th": east[:120:15]}),
+     alt="Two strips of eight frames of one film. Above, every frame: the digit moves to the right. Below, every 15th: "
+         "it moves to the left.",
+     caption="One film, two choices of frames. Nothing was played backwards.")
 
 # %% [markdown]
+# Wheels in old westerns turn backwards for this reason. At 32 pixels a step the digit stands still. No model can repair
+# what the choice of frames has thrown away.
+#
 # ### Which frames should I take?
 #
 # Ask how long the thing lasts that you want to see, and how fast it is. Something that fills the clip (cooking, a
@@ -260,11 +271,7 @@ print({name: f"{value:.0%}" for name, value in right.items()})
 # times. Half of the scene costs much more: there the digit moves half as far, and the table, stretched over it, tells a
 # wrong speed. So keep the *duration* when you change the number of frames. What other models do, and a position code
 # without any table, is lesson 05. What never changes for free is the bill.
-
-# %%
-assert right[32] > 0.95 and right["first 4 of 8"] < right[4] - 0.05
-
-# %% [markdown]
+#
 # ## 3 · What does one block pay for?
 #
 # Two frames of the house, 8 tokens, each a vector of $d = 4$ numbers. A **multiply-add** is one number times another,
@@ -286,6 +293,7 @@ assert right[32] > 0.95 and right["first 4 of 8"] < right[4] - 0.05
 # > 98 %, 64 % or 25 %? And what do 8 frames cost, in pictures: 8, 10 or 64?
 
 # %%
+assert right[32] > 0.95 and right["first 4 of 8"] < right[4] - 0.05  # of section 2
 d, l = 768, 8 * 196 + 1
 parts = {"q, k, v, output": 4 * l * d**2, "MLP": 8 * l * d**2, "pairs": 2 * l**2 * d}
 for name, macs in parts.items():
@@ -488,13 +496,14 @@ print(f"kept, formula and counted: {closed.kept:,} {kept['divided'][0]:,} bytes"
 print(f"checkpointed:              {closed.checkpointed:,} {kept['divided'][1]:,} bytes")
 work = {purpose: clip_cost(attention="divided", purpose=purpose).macs / one_view
         for purpose in ("inference", "training", "checkpointed")}
-print("passes:", work, "- a backward pass is two, a block computed again one more")
+print("in forward passes:", ", ".join(f"{purpose} {passes:.0f}" for purpose, passes in work.items()))
 assert (closed.kept, closed.checkpointed) == tuple(kept["divided"]) and kept["divided"][0] > 1.3 * kept["joint"][0]
 assert closed.kept > 15 * closed.checkpointed
 
 # %% [markdown]
-# A third more work for a twentieth of the activations. (The whole step shrinks less: weights, gradients and AdamW's
-# two moments are 16 bytes a parameter, 1.8 GiB here, and the inside of one block comes back at a time.)
+# A backward pass costs two forward passes; computing the blocks again costs one more. So checkpointing asks a third
+# more work for a twentieth of the activations. (The whole step shrinks less: weights, gradients and AdamW's two
+# moments are 16 bytes a parameter, 1.8 GiB here, and the inside of one block comes back at a time.)
 #
 # ### Out of memory: what now?
 #
@@ -506,8 +515,8 @@ assert closed.kept > 15 * closed.checkpointed
 # 4. **Checkpointing**: a third more work.
 # 5. **Fewer tokens**: fewer frames, larger tubelets, smaller pictures. This is another model, with less to see.
 #
-# Dividing the attention is not on this list: it saves time on long clips, and no memory. The commands stand in
-# [docs/training.md](../docs/training.md).
+# Dividing the attention is not on this list: once attention is fused, it saves time on long clips and no memory. The
+# commands stand in [docs/training.md](../docs/training.md).
 
 # %% [markdown]
 # ## 7 · Ask your machine
@@ -639,19 +648,17 @@ print(f"attention, as measured on a GPU by Zhang et al. (2025): 800 of 945 secon
 # %% [markdown]
 # A formula of one line, and a stopwatch on another machine, agree to two points. (Partly by luck: a kernel may do pairs
 # faster or slower than maps.) In such models attention is the whole story; lesson 06 is about not doing all of it.
-
-# %%
-assert generated == 115_200 and abs(pair_share - 800 / 945) < 0.05
-
-# %% [markdown]
+#
 # ## 9 · What does my clip cost?
 #
-# Now it is your turn to play. Type a guess first, then look. The amber line of the chart is your clip; the grey one is
-# what a T4 has, the card that free notebooks lend, or what your machine does in a minute at the speed of section 7.
+# Now it is your turn to play. Type a guess first, then press *See*: a line for each way of attending, a dot on each for
+# your clip. The dotted line is what your machine does in a minute at the speed of section 7, or, where you look at
+# memory, what a T4 has, the card that free notebooks lend.
 
 # %%
 from videoformer_edu.widgets import clip_cost_explorer
 
+assert generated == 115_200 and abs(pair_share - 800 / 945) < 0.05
 clip_cost_explorer(speed=speed)
 
 # %% [markdown]
@@ -667,8 +674,6 @@ clip_cost_explorer(speed=speed)
 # > how much do the mean logits change when the clip is reversed?
 
 # %%
-from einops import rearrange
-
 clips = motion_test_set(256)
 reader = load_small("vit_digits")
 frames = rearrange(clips.clips, "b c t h w -> (b t) c h w")

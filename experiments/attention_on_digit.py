@@ -79,7 +79,8 @@ def digit_places(kind: str, count: int, grid: tuple[int, int], *, size: int = FR
 def attention_facts(model: nn.Module, kind: str, count: int = 256, *, size: int = FRAME) -> dict[str, dict]:
     """For each attention of a trained model, on the first `count` examples of the report's set: where CLS
     looks (`on_digit`), or for a temporal attention "presence", one correlation a head (`tubes_and_digit`)."""
-    inputs, covered = digit_places(kind, count, model.space_positions.size, size=size)
+    side = size // model.patch_embed.patch_size
+    inputs, covered = digit_places(kind, count, (side, side), size=size)
     model.eval()
     with record_attention(model) as maps:
         model(inputs)

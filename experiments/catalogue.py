@@ -18,6 +18,7 @@ GROUPS = {
     "data": "How many clips does it take?",
     "inflation": "From scratch, or from an image model",
     "length": "Longer clips: what they cost and what they bring",
+    "positions": "Other lengths than trained on: a table resized, or rotation",
     "display": "A finer grid, to look at",
     "pretraining": "Pretraining without labels, then few labels",
 }
@@ -142,6 +143,17 @@ LENGTH = tuple(
     Experiment(f"divided_{frames}_frames", f"divided attention, {frames} frames", TIMESFORMER, ("length",),
                dict(attention="divided", frames=frames), Material(frames=frames)) for frames in (2, 4, 16))
 
+# ---------------------------------------------------------------------------------------------------- positions
+
+# More frames of the same scene, each showing less motion; or a scene that goes on, as fast frame by frame.
+DENSER = tuple(Material(frames=frames) for frames in (12, 16, 24))
+LONGER = tuple(Material(frames=frames, speed=frames / 8) for frames in (12, 16, 24))
+POSITIONS = (
+    Experiment("divided_table", "divided attention, learned tables", TIMESFORMER, ("positions",),
+               dict(attention="divided", positions="table"), also=(*DENSER, *LONGER),
+               note="The settings of `timesformer_motion_divided`, run again for the other lengths."),
+)
+
 # ---------------------------------------------------------------------------------------------------- pretraining
 
 LABELS = (64, 256, 1024)
@@ -160,4 +172,5 @@ PRETRAINING = (
 )
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (
-    VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, DISPLAY, *PRETRAINING)}
+    VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *POSITIONS, DISPLAY,
+    *PRETRAINING)}

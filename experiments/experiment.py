@@ -19,7 +19,8 @@ RECIPE = Recipe(steps=1000, schedule="stable")
 class Material:
     """What a model is shown.
 
-    task: "digits" (pictures) or a task of `data.motion` (clips of `frames` frames); `size` pixels wide and high.
+    task: "digits" (pictures) or a task of `data.motion` (clips of `frames` frames); `size` pixels wide and high. speed:
+    see `motion_batch`; 16 frames at speed 2 are a clip of 8 that goes on for as long again.
     clips: how many distinct clips there are to train on, the same ones over and over; None: each comes once.
     view: "whole"; "first_frame", which leaves a clip of one frame; "one_frame", a random one in its place, the others
     grey, so that the model knows which one it is. hidden: the share of the places that is hidden and has to be painted
@@ -32,6 +33,7 @@ class Material:
     clips: int | None = None
     view: str = "whole"
     hidden: float = 0.0
+    speed: float = 1.0
 
     def __post_init__(self):
         if self.view not in VIEWS:
@@ -47,8 +49,9 @@ class Experiment:
     name: of its files and in `small_results()`. title: what it is, in a few words. groups: the tables that it stands
     in. model, changes: a builder of `models` and its arguments. start: the experiment whose weights it starts from
     (those of its first seed). prepare: functions of `starting.PREPARATIONS`, called one after the other before
-    training. Each of the `seeds` is one run, the spread of which is reported; where `ships` is true, the weights of the
-    first one come with the package. note: what a reader has to know.
+    training. also: other clips on which the accuracy is reported, too. Each of the `seeds` is one run, the spread of
+    which is reported; where `ships` is true, the weights of the first one come with the package. note: what a reader
+    has to know.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Experiment:
     recipe: Recipe = RECIPE
     start: Experiment | None = None
     prepare: tuple[str, ...] = ()
+    also: tuple[Material, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     ships: bool = False
     note: str = ""
@@ -74,8 +78,14 @@ class Experiment:
         """Everything that its numbers depend on, as plain values; not its name, its notes and how often it is run."""
         recipe = {key: value for key, value in self.recipe.to_dict().items() if key != "seed"}
         start = None if self.start is None else [digest(self.start), self.start.seeds[0]]
-        return {"model": self.model, "changes": self.changes, "material": asdict(self.material), "recipe": recipe,
-                "start": start, "prepare": list(self.prepare)}
+        also = {"also": [plain(material) for material in self.also]} if self.also else {}
+        return {"model": self.model, "changes": self.changes, "material": plain(self.material), "recipe": recipe,
+                "start": start, "prepare": list(self.prepare)} | also
+
+
+def plain(material: Material) -> dict:
+    """As it stands in the results: the speed is named where it is not the usual one."""
+    return {key: value for key, value in asdict(material).items() if (key, value) != ("speed", 1.0)}
 
 
 def digest(experiment: Experiment) -> str:

@@ -38,7 +38,8 @@ def drawn(material: Material, count: int, *, seed: int, split: str) -> Batch:
     if material.task == "digits":
         images = digit_images(count, seed=seed, split=split, size=material.size)
         return images.images, images.digit
-    clips = motion_batch(count, seed=seed, split=split, frames=material.frames, size=material.size, task=material.task)
+    clips = motion_batch(count, seed=seed, split=split, frames=material.frames, size=material.size, task=material.task,
+                         speed=material.speed)
     return clips.clips, clips.direction
 
 

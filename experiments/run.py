@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ def train(experiment: Experiment, seed: int, state: dict[str, Tensor] | None = N
     return model.eval(), {
         "seed": seed, "seconds": round(seconds, 2), "clock": "processor" if device == "cpu" else "wall",
         "curve": (points := curve(history, every)), "steps_to": steps_to(points, material),
-        "parameters": count_parameters(model), **measure(model, material)}
+        "parameters": count_parameters(model), **measure(model, material), **elsewhere(model, experiment.also)}
 
 
 def measure(model: nn.Module, material: Material) -> dict:
@@ -106,6 +106,15 @@ def measure(model: nn.Module, material: Material) -> dict:
     if isinstance(model, ViT | TimeSformer) and plain in (Material(), Material("digits")):
         numbers["attention"] = attention_facts(model.cpu(), material.task, size=material.size)
     return numbers
+
+
+def elsewhere(model: nn.Module, materials: Iterable[Material]) -> dict:
+    """Accuracy on other clips: `{"elsewhere": [[frames, speed, accuracy], ...]}`, or nothing where there are none."""
+    found = []
+    for material in materials:
+        inputs, labels = report_examples(material)
+        found.append([material.frames, material.speed, share(predict(model, inputs) == labels)])
+    return {"elsewhere": found} if found else {}
 
 
 def validate(model: nn.Module, material: Material, inputs: Tensor, labels: Tensor) -> float:

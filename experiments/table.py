@@ -37,6 +37,11 @@ STEPS_TO = """
 Steps until the validation accuracy first reached a level, earliest and latest seed:
 
 """
+ELSEWHERE = """
+Accuracy on clips of another length, for which nothing was trained: more frames of the same scene, each of which shows
+less motion ("12 denser"), and scenes that go on as fast as before ("12 longer"):
+
+"""
 PROBES = """
 ## Other orders of the frames
 
@@ -74,6 +79,8 @@ def markdown(results: Mapping[str, dict]) -> str:
             text += STEPS_TO + row("name", *(f"{100 * level:.0f} %" for level in LEVELS)) + "|---|" + "--:|" * 4 + "\n"
             text += "".join(row(f"`{name}`", *(reached(result, level) for level in LEVELS))
                             for name, result in found.items())
+        if group == "positions":
+            text += ELSEWHERE + elsewhere(found)
         if drawn(results, group):
             text += f"\n![{heading}](pictures/{picture_name(group)})\n"
     text += PROBES + "".join(row(f"`{name}`", *(per_cent(result["probes"][key]) for key in PROBE_KEYS))
@@ -82,6 +89,18 @@ def markdown(results: Mapping[str, dict]) -> str:
         row(f"`{name}`", module, " ".join(f"{x:.2f}" for x in facts["mass"]),
             *(f"{facts[key]:.2f}" for key in ("mean_of_heads", "chance", "peak", "peak_chance")))
         for name, result in results.items() for module, facts in result.get("attention", {}).items() if "mass" in facts)
+
+
+def elsewhere(found: Mapping[str, dict]) -> str:
+    """A row an experiment, a column for each other kind of clip: mean, lowest and highest of the runs."""
+    clips = [(frames, speed) for frames, speed, _ in next(iter(found.values()))["elsewhere"]]
+    text = row("name", *(f"{frames} {'denser' if speed == 1 else 'longer'}" for frames, speed in clips))
+    text += "|---|" + "--:|" * len(clips) + "\n"
+    for name, result in found.items():
+        runs = [[share for *_, share in run["elsewhere"]] for run in result["runs"]]
+        text += row(f"`{name}`", *(spread((sum(shares) / len(shares), min(shares), max(shares)))
+                                   for shares in zip(*runs, strict=True)))
+    return text
 
 
 def cells(name: str, result: dict) -> Iterable[str]:

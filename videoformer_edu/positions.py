@@ -1,4 +1,4 @@
-"""Position tables: learned ones and sines, and their resizing to another grid."""
+"""Where a token sits: learned tables and sines, their resizing to another grid; rotary positions need no table."""
 
 from __future__ import annotations
 
@@ -134,3 +134,49 @@ class JointPositions(nn.Module):
         """-> `([1 +] t*h*w, d)`: bicubic in space and linear in time if the clip's grid differs from the table's."""
         cls, patches = self.table[: int(self.cls)], self.table[int(self.cls):]
         return torch.cat([cls, resize_joint(patches, self.grid, Grid(*grid))])
+
+
+
+class NoPositions(nn.Module):
+    """Stands where a table would, and adds nothing: for attention that learns of places by rotation."""
+
+    def __init__(self, *, cls: bool):
+        super().__init__()
+        self.cls = cls
+        self.register_buffer("nothing", torch.zeros(1, 1), persistent=False)
+
+    def forward(self, *sizes: int | Grid) -> Tensor:
+        """The sizes that the table would be asked for -> zeros `([1 +] places, 1)`."""
+        places = math.prod(size.l if isinstance(size, Grid) else size for size in sizes)
+        return self.nothing.expand(int(self.cls) + places, 1)
+
+
+# ---------------------------------------------------------------------------------------------------- rotary positions
+
+
+def rotary_angles(grid: Grid, width: int, *, fastest: float = math.pi / 2, slowest: float = math.pi / 16) -> Tensor:
+    """`(t*h*w, pairs)` angles in radians by which the channel pairs of a head of `width` channels are turned.
+
+    Time, row and column own `width // 6` pairs each, in this order; channels that are left over are not turned. A token
+    in frame 5 turns the pairs of time by 5 times their frequencies, and so on (RoFormer, arXiv:2104.09864, equation 15;
+    axis by axis as in V-JEPA 2, arXiv:2506.09985). `fastest` and `slowest` are the first and the last frequency of each
+    axis, in radians per place, the others evenly spaced in log between them. Raises ValueError for a width below 6.
+    """
+    if width < 6:
+        raise ValueError(f"t, h and w need a pair of channels each, so a head needs a width of at least 6; got {width}")
+    omega = torch.logspace(math.log10(fastest), math.log10(slowest), width // 6)  # radians per place
+    places = torch.cartesian_prod(*(torch.arange(size) for size in grid))  # (l, 3): frame, row, column
+    return (places[:, :, None] * omega).flatten(1)
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Turn the channel pairs (0, 1), (2, 3), ... of `x` `(..., l, e)` by `angles` `(..., l, pairs)`.
+
+    The score of a turned query and a turned key depends on the *difference* of their angles alone: on how far apart the
+    two tokens are, not on where they are nor on how long the clip is.
+    """
+    pairs, rest = x.split([2 * angles.shape[-1], x.shape[-1] - 2 * angles.shape[-1]], dim=-1)
+    first, second = pairs[..., 0::2], pairs[..., 1::2]
+    cos, sin = angles.cos().to(x), angles.sin().to(x)
+    turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return torch.cat([turned.flatten(-2), rest], dim=-1)

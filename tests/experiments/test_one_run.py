@@ -22,6 +22,7 @@ KINDS = {
     "c3d_100_clips": {"accuracy", "axis", "sign", "confusion"},
     "divided_2_frames": {"accuracy", "axis", "sign", "confusion"},
     "timesformer_motion_divided": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
+    "divided_table": {"accuracy", "axis", "sign", "confusion", "probes", "attention", "elsewhere"},
     "videomae_pretraining": {"painting_loss"},
     "timesformer_motion_joint_time_first": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
 }
@@ -38,6 +39,9 @@ def test_every_kind_of_run_measures_what_belongs_to_it(name, few):
     assert [point[0] for point in row["curve"]] == [3]
     assert lines[-1].startswith(f"{name}  seed 7  step     3 / 3  loss")
     assert "accuracy" not in lines[-1]  # the report is no help in choosing
+    if "elsewhere" in row:
+        assert [(frames, speed) for frames, speed, _ in row["elsewhere"]] == [
+            (12, 1), (16, 1), (24, 1), (12, 1.5), (16, 2), (24, 3)]
     if "confusion" in row:
         assert sum(map(sum, row["confusion"])) == few
 

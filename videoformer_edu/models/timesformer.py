@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.patterns import Spatial
+from videoformer_edu.attention.rotary import use_rotary
 from videoformer_edu.layers import EPS, MLP, DropPath, initialise, position_std
 from videoformer_edu.models.vit import TransformerBlock
-from videoformer_edu.positions import SpacePositions, TimePositions, sincos_patches
+from videoformer_edu.positions import NoPositions, SpacePositions, TimePositions, sincos_patches
 from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, patches_per_side
 
 ATTENTIONS = ("divided", "joint", "space_only")
@@ -70,15 +71,19 @@ class TimeSformer(nn.Module):
     attention: "divided" (time, then space), "joint" (every token with every token) or "space_only" (each frame alone,
     the frames' features averaged before the last norm). Clips of any length and size that the patch divides are
     accepted: positions are resized, bicubic in space and linear in time.
+    positions: "rotary" turns queries and keys by their places instead of adding tables; not in the paper.
     init: see `ViT`; "from_scratch" opens the temporal projection, too, and `start_from_scratch` sets the scales.
     """
 
     def __init__(self, *, frames: int = 8, image_size: int = 224, patch_size: int = 16, width: int = 768,
                  depth: int = 12, heads: int = 12, classes: int = 400, mlp_ratio: float = 4.0, channels: int = 3,
-                 attention: str = "divided", drop_path: float = 0.0, init: str = "published"):
+                 attention: str = "divided", drop_path: float = 0.0, init: str = "published",
+                 positions: str = "table"):
         super().__init__()
         if attention not in ATTENTIONS:
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}; got {attention!r}")
+        if positions not in ("table", "rotary"):
+            raise ValueError(f'positions must be "table" or "rotary", got {positions!r}')
         side = patches_per_side(image_size, patch_size)
         self.attention = attention
         self.patch_embed = PatchEmbed(patch_size=patch_size, width=width, channels=channels)
@@ -102,6 +107,9 @@ class TimeSformer(nn.Module):
             for block in self.blocks:
                 nn.init.zeros_(block.temporal_projection.weight)
                 nn.init.zeros_(block.temporal_projection.bias)
+        if positions == "rotary":
+            self.space_positions, self.time_positions = NoPositions(cls=True), NoPositions(cls=False)
+            use_rotary(self)
 
     def embed(self, video: Tensor) -> tuple[Tensor, Grid]:
         """video -> tokens `(b, 1 + t*n, d)`, CLS first, positions added; CLS has a place in space but none in time."""

@@ -50,3 +50,20 @@ def attention(tokens: list[np.ndarray], weights: dict, name: str, heads: int) ->
                 mixed[head * e:(head + 1) * e] += share * value[2 * d + head * e:2 * d + (head + 1) * e]
         out.append(linear(mixed, weights, f"{name}.proj"))
     return out
+
+
+def taps(place: int, old: int, new: int) -> list[tuple[int, float]]:
+    """Which four of `old` places a new one is made of, and their weights: cubic convolution (Keys 1981), a = -0.75.
+
+    A place is a square and its value sits in the middle: place i of n stands at (i + 1/2) / n. Beyond the edge the
+    outermost place is repeated.
+    """
+    middle = (place + 0.5) * old / new - 0.5
+    first = math.floor(middle) - 1
+    return [(min(max(i, 0), old - 1), cubic(abs(middle - i))) for i in range(first, first + 4)]
+
+
+def cubic(x: float, a: float = -0.75) -> float:
+    if x <= 1:
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0

@@ -214,3 +214,20 @@ def test_thousands_of_clips_a_second():
         torch.set_num_threads(threads)
     print(f"{max(rates):.0f} clips of 8x32x32 a second of processor time")
     assert max(rates) >= 1000
+
+
+@pytest.mark.parametrize("task", ["motion", "motion4", "motion8"])
+@pytest.mark.parametrize("frames, speed", [(12, 1.5), (20, 2.5)])
+def test_at_a_higher_speed_a_longer_clip_goes_on_as_fast_frame_by_frame(task, frames, speed):
+    usual = motion_batch(200, seed=6, task=task).position
+    longer = motion_batch(200, seed=6, task=task, frames=frames, speed=speed)
+    assert torch.equal(longer.direction, motion_batch(200, seed=6, task=task).direction)
+    moved, meant = (wrapped_steps(position, 32)[:, :1] for position in (longer.position, usual))
+    torch.testing.assert_close(moved, meant, atol=2e-4, rtol=0)
+
+
+def test_a_speed_must_be_one():
+    with pytest.raises(ValueError, match="speed is 0; expected a number above 0"):
+        motion_batch(2, seed=0, speed=0)
+    with pytest.raises(ValueError, match="needs frames=8 and speed=1"):
+        motion_batch(2, seed=0, task="order6", speed=2)

@@ -44,7 +44,7 @@ class Task(NamedTuple):
 
 
 def torus_motion(
-    batch: int, frames: int, size: int, generator: torch.Generator, classes: int = 8
+    batch: int, frames: int, size: int, generator: torch.Generator, speed: float = 1.0, classes: int = 8
 ) -> Trajectory:
     """Constant velocity on a torus from a uniform start.
 
@@ -56,21 +56,21 @@ def torus_motion(
     unit = size / FRAME
     label = torch.randint(classes, (batch,), generator=generator)
     start = uniform(0, size, batch, 1, 2, generator=generator)
-    speed = uniform(1.5, 2.5, batch, 1, 1, generator=generator) * unit * 8 / frames  # per moving axis
+    pace = speed * uniform(1.5, 2.5, batch, 1, 1, generator=generator) * unit * 8 / frames  # pixels a frame
     time = torch.arange(frames).view(1, frames, 1)
-    position = start + STEPS[label].unsqueeze(1) * speed * time  # (b, t, 2)
+    position = start + STEPS[label].unsqueeze(1) * pace * time  # (b, t, 2)
     # Twice, because the remainder of a tiny negative number rounds up to `size` itself.
     position = position.remainder(size).remainder(size)
     width = SPRITE_WIDTH * unit * uniform(0.7, 1.1, batch, 1, generator=generator)
     return Trajectory(label, position, width.repeat(1, frames))
 
 
-def torus_motion4(batch: int, frames: int, size: int, generator: torch.Generator) -> Trajectory:
+def torus_motion4(batch: int, frames: int, size: int, generator: torch.Generator, speed: float = 1.0) -> Trajectory:
     """`torus_motion` with the first four directions, E W S N."""
-    return torus_motion(batch, frames, size, generator, classes=4)
+    return torus_motion(batch, frames, size, generator, speed, classes=4)
 
 
-def centred_motion(batch: int, frames: int, size: int, generator: torch.Generator) -> Trajectory:
+def centred_motion(batch: int, frames: int, size: int, generator: torch.Generator, speed: float = 1.0) -> Trajectory:
     """Leaky: paths through the middle of a frame with edges, and sizes that grow or shrink.
 
     A digit that moves right must start on the left, and one that comes closer must start small: the first
@@ -79,7 +79,7 @@ def centred_motion(batch: int, frames: int, size: int, generator: torch.Generato
     unit = size / FRAME
     label = torch.randint(8, (batch,), generator=generator)
     centre = uniform(12, 20, batch, 1, 2, generator=generator) * unit
-    speed = uniform(1.5, 2.3, batch, 1, 1, generator=generator) * unit * 8 / frames
+    pace = speed * uniform(1.5, 2.3, batch, 1, 1, generator=generator) * unit * 8 / frames  # pixels a frame
     scale = uniform(0.75, 1.3, batch, 1, generator=generator).repeat(1, frames)  # (b, t)
     small = uniform(0.6, 0.8, batch, 1, generator=generator)
     large = uniform(1.2, 1.5, batch, 1, generator=generator)
@@ -88,20 +88,21 @@ def centred_motion(batch: int, frames: int, size: int, generator: torch.Generato
     middle = torch.arange(frames) - (frames - 1) / 2
     middle = torch.where(label.unsqueeze(1) % 2 == 0, middle, -middle)  # (b, t)
     step = torch.tensor([(1, 0), (0, 1), (1, 1), (0, 0)])[label // 2]  # (b, 2)
-    position = centre + step.unsqueeze(1) * speed * middle.unsqueeze(2)  # (b, t, 2)
+    position = centre + step.unsqueeze(1) * pace * middle.unsqueeze(2)  # (b, t, 2)
     zoom = small * (large / small) ** (middle / max(frames - 1, 1) + 0.5)  # geometric from small to large
     scale = torch.where(label.unsqueeze(1) // 2 == 3, zoom, scale)
     return Trajectory(label, position, SPRITE_WIDTH * unit * scale)
 
 
-def ordered_places(batch: int, frames: int, size: int, generator: torch.Generator) -> Trajectory:
+def ordered_places(batch: int, frames: int, size: int, generator: torch.Generator, speed: float = 1.0) -> Trajectory:
     """Leaky: the same eight places on a line, visited in one of six orders.
 
     The set of frames is the same for all classes, so an order-less model is at chance, 1/6, exactly. But each
     order puts another place at index 4: one frame *at a known index* gives the class away (87 %).
     """
-    if frames != 8:
-        raise ValueError(f'frames is {frames}; the task "order6" has eight places, so it needs frames=8')
+    if frames != 8 or speed != 1:
+        raise ValueError(f'frames is {frames}, speed is {speed}; the task "order6" visits eight places, so it needs '
+                         'frames=8 and speed=1')
     unit = size / FRAME
     label = torch.randint(6, (batch,), generator=generator)
     spacing = uniform(2.2, 2.8, batch, 1, generator=generator) * unit

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +9,7 @@ from einops import rearrange
 
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
 from videoformer_edu.sheets import inputs as make
+from videoformer_edu.sheets import oracles
 
 
 def add_places(patches, cls, table):
@@ -75,25 +74,8 @@ def oracle(case: Case) -> np.ndarray:
     for row in range(rows):
         for column in range(columns):
             out.append(sum(a * b * table[1 + i * w + j]
-                           for i, a in taps(row, h, rows) for j, b in taps(column, w, columns)))
+                           for i, a in oracles.taps(row, h, rows) for j, b in oracles.taps(column, w, columns)))
     return np.array(out)
-
-
-def taps(place: int, old: int, new: int) -> list[tuple[int, float]]:
-    """Which four of `old` places a new one is made of, and their weights: cubic convolution (Keys 1981), a = -0.75.
-
-    A place is a square and its value sits in the middle: place i of n stands at (i + 1/2) / n. Beyond the edge the
-    outermost place is repeated.
-    """
-    middle = (place + 0.5) * old / new - 0.5
-    first = math.floor(middle) - 1
-    return [(min(max(i, 0), old - 1), cubic(abs(middle - i))) for i in range(first, first + 4)]
-
-
-def cubic(x: float, a: float = -0.75) -> float:
-    if x <= 1:
-        return (a + 2) * x**3 - (a + 3) * x**2 + 1
-    return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
 
 
 def pictures_differ_at_cls(inputs, out: np.ndarray) -> str | None:

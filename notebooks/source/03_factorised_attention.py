@@ -657,7 +657,7 @@ torch.set_num_threads(threads)
 steps = {kind: [count for _, count in runs] for kind, runs in trained.items()}
 for kind, counts in steps.items():
     print(f"{kind}: mean of three seeds, steps, here: {sum(counts) // 3}")
-print(f"factorised heads, after 200 steps: {share_right(heads, 2):.0%}, between 15 and 35: a guess")
+print(f"factorised heads, after 200 steps: between 15 and 35 % right, a guess, here: {100 * share_right(heads, 2):.0f}")
 assert max(steps["divided"] + steps["joint"]) < 1000 and 0.15 < share_right(heads, 2) < 0.35
 assert sum(steps["divided"]) > 1.5 * sum(steps["joint"])
 

@@ -38,8 +38,7 @@ with torch.no_grad(), record_attention(display) as seen:
 frames = large.clips[18].permute(1, 2, 3, 0)  # (t, h, w, c), uint8
 looks = seen["blocks.1.spatial_attention"].cls_looks()[0].mean(0)  # mean over the heads: (t, h, w)
 show(attention_on_frames(frames[::2], looks[::2], names=[f"t = {t}" for t in (0, 2, 4, 6)]),
-     alt="Four frames of a clip: a white 3 moves to the right and upwards over a photograph of an astronaut. Amber "
-         "squares lie on the 3 and at its edge in every frame, and move with it.",
+     alt="A white 3 moves to the right and upwards over a photograph. Amber squares lie on it in every frame.",
      caption=f"The model says {DIRECTIONS[says]}. Its CLS token looks at the digit, frame by frame.")
 
 # %% [markdown]

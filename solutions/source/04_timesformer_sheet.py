@@ -9,6 +9,23 @@
 # *crashed*, *wrong* or *right*, and tells you what it saw. Stuck? Take the `#` away from `# ex1.hint()` and run it;
 # there are three hints, one at a time. The sheet runs to its end whatever you have solved. A loop that never ends is
 # the one thing a check cannot stop: interrupt the kernel (the ■ button).
+#
+# Before you begin, three questions on lesson 04. Answer each aloud, then open it.
+#
+# <details><summary>A model gives the same logits for every video. What did its blocks do with CLS?</summary>
+#
+# They kept it outside of both attentions. CLS is what the head reads, and the MLP alone brings it nothing.
+# </details>
+#
+# <details><summary>A model gives the same logits for a clip and for its reverse. What is missing?</summary>
+#
+# Positions in time. Without them the frames are a set, and a set has no order.
+# </details>
+#
+# <details><summary>Three frames. One copy of CLS takes up 0.6 of a patch, the others nothing. And CLS?</summary>
+#
+# 0.2, the mean over the three copies.
+# </details>
 
 # %%
 import torch
@@ -143,9 +160,11 @@ else:
     print("Here your attention meets the package's, once 04.2 is right.")
 
 # %% [markdown]
+# <details><summary>Compare</summary>
+#
 # CLS and the four patches of frame 2, and nothing else. That CLS changes is what makes a model of these blocks see
-# anything at all: a block that keeps CLS outside of both attentions gives the same logits for every video, and its
-# gradient with respect to the video is exactly zero (lesson 04 shows it).
+# anything at all.
+# </details>
 #
 # STATEMENT 04.3
 #
@@ -178,8 +197,9 @@ ex3.check(norm, divided_block)
 
 # %% [markdown]
 # **Your block is the real block.** The course ships a small TimeSformer that was trained to tell in which of eight
-# directions a handwritten digit moves; no single frame gives that away. Its first block is a `DividedSpaceTimeBlock`
-# whose gate training has opened. Your function takes its `state_dict()` as it is:
+# directions a handwritten digit moves; no single frame gives that away. Its first block is a `DividedSpaceTimeBlock`.
+# It was trained from scratch, without an image model, so its gate was open from the start. Your function takes its
+# `state_dict()` as it is:
 
 # %%
 from videoformer_edu.data.motion import motion_test_set
@@ -192,7 +212,7 @@ with torch.no_grad():
     embedded, clip_grid = trained.embed(normalise(motion.clips, MOTION_PIXELS))  # (64, 1 + t*n, d)
     first = trained.blocks[0](embedded, clip_grid)
 gate = trained.blocks[0].temporal_projection.weight.abs().max().item()
-print(f"the largest weight of its gate is {gate:.1f}; before training all were 0")
+print(f"the largest weight of its gate is {gate:.1f}; a closed gate has 0")
 if ex3.solved:
     block_weights = trained.blocks[0].state_dict()
     distance = (divided_block(embedded, block_weights, clip_grid.t, 4) - first).abs().max().item()
@@ -255,7 +275,7 @@ if ex4.solved:
     curves = {kind: [macs(frames, 196, 768)[i] for frames in lengths] for i, kind in enumerate(("joint", "divided"))}
     show(cost_curves(lengths, curves, crossing=crossing(196, 768)),
          alt="Multiply-adds of the attention in one block against frames, both on logarithmic "
-         "scales. Divided rises in a straight line; joint starts below it and crosses it at 11.",
+         "scales. Divided rises in a straight line; joint starts below it and crosses it.",
          caption="Your numbers, for frames of 196 patches and width 768.")
     for frames in (8, 11, 96):
         joint, divided = macs(frames, 196, 768)
@@ -265,8 +285,11 @@ else:
     print("Here your curves appear, once 04.4 is right.")
 
 # %% [markdown]
+# <details><summary>Compare</summary>
+#
 # At 8 frames joint is cheaper: a second attention's maps and the gate cost more than the saved pairs. “Divided
 # attention is cheaper” is a sentence about long clips, or about large frames.
+# </details>
 #
 # ## Two questions to end with
 #

@@ -10,7 +10,7 @@ from PIL import Image, ImageColor
 from reading import explorer_of
 
 from videoformer_edu.figures.attention import for_display
-from videoformer_edu.figures.show import packed
+from videoformer_edu.figures.show import SHARP, packed
 from videoformer_edu.figures.style import ATTENTION, QUERY
 from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets import attention_explorer
@@ -83,9 +83,10 @@ def test_still_picture_has_words_and_marks_the_patch_that_looks():
     assert figure.img["alt"] == 'Looks at "itself"' and "run this cell" in figure.figcaption.text
     still = Image.open(io.BytesIO(base64.b64decode(figure.img["src"].split(",")[1]))).convert("RGB")
     marked = pixels_of(still, QUERY)
-    step, height = shown_width(T) + GAP, still.height
+    step, height = SHARP * (shown_width(T) + GAP), still.height
+    assert still.width == 2 * int(figure.img["width"])
     assert len(marked) > 100
-    assert np.abs(marked.mean(0) - ((1.5 / H) * height, step + (3.5 / W) * (step - GAP))).max() < 2
+    assert np.abs(marked.mean(0) - ((1.5 / H) * height, step + (3.5 / W) * (step - SHARP * GAP))).max() < 3
     assert len(soup.select("img")) == 1
 
 
@@ -95,13 +96,13 @@ def test_still_picture_covers_only_what_is_looked_at():
     shares[0, 0, 2, 1, 4] = 1
     pixels = np.full((T, H * 8, W * 8, 3), 90, np.uint8)
     picture = still_picture(pixels, shares, Grid(T, H, W), 0)
-    side = shown_width(T)
-    left = 2 * (side + GAP)
+    side, gap = SHARP * shown_width(T), SHARP * GAP
+    left = 2 * (side + gap)
     full = 0.92 * np.array(ImageColor.getrgb(ATTENTION)) + 0.08 * 90
     lit = np.argwhere(np.abs(np.asarray(picture) - full).max(-1) < 3)
     assert len(lit) > 0.8 * (side / W) * (picture.height / H)
     assert lit[:, 1].min() >= left + 4 * side // W - 1 and lit[:, 0].min() >= picture.height // H - 1
-    assert (np.asarray(picture)[:, side + GAP:2 * side + GAP] == 90).all(), "a frame that nobody looks at is not veiled"
+    assert (np.asarray(picture)[:, side + gap:2 * side + gap] == 90).all(), "a frame that nobody looks at is not veiled"
     assert np.asarray(picture)[round(1.5 * picture.height / H), round(left + 4.5 * side / W)].tolist() == [255] * 3
     read = np.asarray(Image.open(io.BytesIO(packed(picture))).convert("RGB"))
     assert np.array_equal(pixels_of(read, QUERY), pixels_of(picture, QUERY))

@@ -54,7 +54,7 @@ def attention_explorer(
         "film": film, "frameWidth": width, "frameHeight": height, "pixelated": width <= 100,
         **({} if task is None else {"task": task.settings()}),
     }
-    still = figure_html(still_picture(pixels, first.shares, first.grid, query), alt=alt,
+    still = figure_html(still_picture(pixels, first.shares, first.grid, query), alt=alt, width=config["width"],
                         caption=f"{title} (a still picture: run this cell to click and explore)")
     sizes = ", ".join(f"{name}: {len(m.shares)} heads x {m.shares.shape[1]} queries x {m.keys.l} patches"
                       for name, m in maps.items())

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from videoformer_edu.figures.attention import SMOOTH, STRONGEST
-from videoformer_edu.figures.show import as_image
+from videoformer_edu.figures.show import SHARP, as_image
 from videoformer_edu.figures.style import ATTENTION, QUERY
 from videoformer_edu.tokens import Grid
 
@@ -23,15 +23,16 @@ GAP = 6
 def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) -> Image.Image:
     """The frames in rows, the mean of the heads of `shares (head, q, t, h, w)` over them, the query marked.
 
-    grid: the queries'. A time step of a map lies over all the frames that it stands for.
+    grid: the queries'. A time step of a map lies over all the frames that it stands for. Two pixels for each that is
+    shown, as in a figure.
     """
     t, keys = len(pixels), Grid(*shares.shape[2:])
     cls = shares.shape[1] > grid.l
     row = shares[:, query + int(cls)].mean(0) if query >= 0 or cls else torch.zeros(tuple(keys))  # (t, h, w)
     relative = (row / row.max().clamp_min(1e-12)).cpu().numpy()
-    columns, side = columns_of(t), shown_width(t)
+    columns, side, gap = columns_of(t), SHARP * shown_width(t), SHARP * GAP
     height = round(side * pixels.shape[1] / pixels.shape[2])
-    page = Image.new("RGB", (columns * (side + GAP) - GAP, math.ceil(t / columns) * (height + GAP) - GAP), "white")
+    page = Image.new("RGB", (columns * (side + gap) - gap, math.ceil(t / columns) * (height + gap) - gap), "white")
     amber = Image.new("RGB", (side, height), ATTENTION)
     best = int(row.argmax())
     for i in range(t):
@@ -43,8 +44,8 @@ def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) ->
         if query >= 0 and query // grid.n == i * grid.t // t:
             _mark_query(frame, query % grid.n // grid.w, query % grid.w, grid)
         if row.max() > 0 and best // keys.n == step:
-            _disc(frame, best % keys.n // keys.w, best % keys.w, keys, (4, "black"), (3, "white"))
-        page.paste(frame, ((side + GAP) * (i % columns), (height + GAP) * (i // columns)))
+            _disc(frame, best % keys.n // keys.w, best % keys.w, keys, (8, "black"), (6, "white"))
+        page.paste(frame, ((side + gap) * (i % columns), (height + gap) * (i // columns)))
     return page
 
 
@@ -54,10 +55,10 @@ def _mark_query(frame: Image.Image, row: int, column: int, grid: Grid) -> None:
     box = (column * width // grid.w, row * height // grid.h,
            (column + 1) * width // grid.w - 1, (row + 1) * height // grid.h - 1)
     draw = ImageDraw.Draw(frame)
-    draw.rectangle(box, outline="black", width=2)
-    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline="white")
-    radius = min(8, max(4, 0.18 * width / grid.w))
-    _disc(frame, row, column, grid, (radius + 3, "black"), (radius + 2, "white"), (radius, QUERY))
+    draw.rectangle(box, outline="black", width=4)
+    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline="white", width=2)
+    radius = min(16, max(8, 0.18 * width / grid.w))
+    _disc(frame, row, column, grid, (radius + 6, "black"), (radius + 4, "white"), (radius, QUERY))
 
 
 def _disc(frame: Image.Image, row: int, column: int, grid: Grid, *layers: tuple[float, str]) -> None:

@@ -156,5 +156,5 @@ def test_moving_figure_has_its_words_and_the_moving_picture(clip):
     markup = moving_html(clip, fps=4, alt='a "test"', caption="noise", width=9)
     assert 'alt="a &quot;test&quot;"' in markup and "<figcaption" in markup
     assert markup.count('src="') == 1 and 'src="data:image/webp;base64,' in markup
-    assert '<source media="(prefers-reduced-motion: reduce)" srcset="data:image/png;base64,' in markup
+    assert '<source media="(prefers-reduced-motion: reduce)" srcset="data:image/webp;base64,' in markup
     assert moving_html(clip, fps=4, alt='a "test"', caption="noise", width=9) == markup

@@ -157,15 +157,30 @@ def test_what_is_left_is_where_the_map_and_its_bar_are():
     assert not coloured.any()
 
 
-def test_photographs_in_a_figure_are_packed_as_photographs():
+def a_photograph():
     y, x = np.mgrid[0:270, 0:360]
     smooth = 127 + 60 * np.sin(x / 9 + y / 7) + np.random.default_rng(0).normal(0, 8, (270, 360))
-    photograph = np.stack([smooth, smooth * 0.8, 255 - smooth], -1).clip(0, 255).astype(np.uint8)
+    return np.stack([smooth, smooth * 0.8, 255 - smooth], -1).clip(0, 255).astype(np.uint8)
+
+
+def test_photographs_in_a_figure_are_packed_as_photographs():
+    photograph = a_photograph()
     figure = figure_of(photograph)
     markup, pixels = figure_html(figure, alt="a"), rasterise(figure, times=2)
     read = np.asarray(decode(markup)[1].convert("RGB")).astype(int)
-    assert np.abs(read - np.asarray(pixels)).mean() < 4
+    assert np.abs(read - np.asarray(pixels)).mean() < 5
     assert len(markup) < 0.7 * 4 / 3 * len(packed(pixels))
+
+
+def test_pixels_alone_are_packed_as_photographs_unless_they_are_enlarged(shown):
+    pixels = a_photograph()
+    for width in (360, 361):
+        show_image(pixels, alt="a photograph", width=width)
+    small, exact = (decode(data["text/html"])[1] for data in shown)
+    error = [np.abs(np.asarray(picture.convert("RGB"), int) - pixels).mean() for picture in (small, exact)]
+    assert 0 < error[0] < 9, "the noise goes, the picture stays"
+    assert len(shown[0]["text/html"]) < 0.6 * len(shown[1]["text/html"])
+    assert len(np.unique(np.asarray(exact.convert("RGB")).reshape(-1, 3), axis=0)) == 256
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def animation(clip, *, fps: float, width: int | None = None, quality: int = 30) 
 def moving_html(clip, *, fps: float, alt: str, caption: str | None = None, width: int | None = None) -> str:
     """The figure of `show`, with the moving picture in the place of its first frame; that stays where the reader has
     asked for less motion."""
-    still = figure_html(Image.fromarray(np.asarray(clip)[0]), alt=alt, caption=caption, width=width)
+    still = figure_html(Image.fromarray(np.asarray(clip)[0]), alt=alt, caption=caption, width=width, photographs=True)
     data = base64.b64encode(animation(clip, fps=fps, width=width)).decode()
     image, first = re.search(r'<img [^>]*src="(data:[^"]*)">', still).group(0, 1)
     moving = image.replace(first, f"data:image/webp;base64,{data}")

@@ -25,7 +25,7 @@ from PIL import Image, ImageColor
 from videoformer_edu.figures.style import CYCLE, DPI, SEQUENTIAL, house_style
 
 SHARP = 2  # pixels of a plot for each that is shown, across and down
-PHOTOGRAPHIC = 80  # quality of the compression that pictures with photographs may take
+PHOTOGRAPHIC = 60  # quality of the compression that pictures with photographs may take
 DARK = "{backdrop-filter:invert(.93) hue-rotate(180deg)}"
 # A dark page, as JupyterLab and the pages made of it, VS Code and Colab say it, or the reader's own system where the
 # page says nothing. It stands with every figure: in Colab each output is a page of its own.
@@ -54,26 +54,31 @@ def show(figure: Figure, *, alt: str, caption: str | None = None, width: int | N
 def show_image(image, *, alt: str, caption: str | None = None, width: int | None = None) -> None:
     """Display a PIL image or a uint8 array `(h, w)` or `(h, w, 3)`, pixel by pixel; `width` in CSS pixels enlarges it.
 
+    What is enlarged stays exact; what is not, and has many colours, is packed as a photograph where that is smaller.
     Raises ValueError when alt is empty, TypeError when the array is not uint8 pixels.
     """
     _show(as_image(image), alt=alt, caption=caption, width=width)
 
 
 def _show(picture: Figure | Image.Image, *, alt: str, caption: str | None, width: int | None) -> None:
-    markup = figure_html(picture, alt=alt, caption=caption, width=width)
+    markup = figure_html(picture, alt=alt, caption=caption, width=width, photographs=True)
     display({"text/html": markup, "text/plain": alt.strip()}, raw=True)
 
 
 def figure_html(picture: Figure | Image.Image, *, alt: str, caption: str | None = None,
-                width: int | None = None) -> str:
-    """`<figure><img alt width height src><figcaption></figure>`, the picture inside it as a data address."""
+                width: int | None = None, photographs: bool = False) -> str:
+    """`<figure><img alt width height src><figcaption></figure>`, the picture inside it as a data address.
+
+    photographs: pixels that are not enlarged may change a little, if that makes them smaller.
+    """
     low = "" if caption is None else (
         f'<figcaption style="margin-top:4px;font-size:90%;opacity:.85">{html.escape(caption, quote=False)}</figcaption>'
     )
-    return f'<figure style="margin:8px 0">{img_html(picture, alt=alt, width=width)}{low}</figure>'
+    img = img_html(picture, alt=alt, width=width, photographs=photographs)
+    return f'<figure style="margin:8px 0">{img}{low}</figure>'
 
 
-def img_html(picture: Figure | Image.Image, *, alt: str, width: int | None = None) -> str:
+def img_html(picture: Figure | Image.Image, *, alt: str, width: int | None = None, photographs: bool = False) -> str:
     """The `<img>` alone, with what a Figure needs to follow a dark page. Its size is stated, so that the page does not
     jump when it arrives."""
     if not alt or not alt.strip():
@@ -85,7 +90,8 @@ def img_html(picture: Figure | Image.Image, *, alt: str, width: int | None = Non
         raise ValueError(f"width is a number of pixels of at least 1, got {width}")
     height = max(1, round(pixels.height * shown / pixels.width))
     enlarged = ";image-rendering:pixelated" if shown > pixels.width else ""
-    photographs = plot and any(_is_photograph(image) for axes in picture.axes for image in axes.images)
+    photographs = not enlarged and (any(_is_photograph(image) for axes in picture.axes for image in axes.images)
+                                    if plot else photographs)
     data = base64.b64encode(packed(pixels, photographs=photographs)).decode()
     img = (f'<img alt="{html.escape(alt.strip())}" width="{shown}" height="{height}" '
            f'style="max-width:100%;height:auto{enlarged}" src="data:image/webp;base64,{data}">')
@@ -154,7 +160,7 @@ def as_frames(frames) -> np.ndarray:
 
 def packed(image: Image.Image, *, photographs: bool = False) -> bytes:
     """WebP: the smallest of true colour, of 256 chosen colours and, with `photographs`, of what changes every pixel a
-    little; nothing in the file but pixels.
+    little; nothing in the file but pixels. Up to 256 colours stay exact.
 
     The house's colours are among the chosen ones: an outline of a few pixels would else take the nearest colour
     of the picture below it, and then say something else.
@@ -168,7 +174,7 @@ def packed(image: Image.Image, *, photographs: bool = False) -> bytes:
     for colour, place in marks:
         few[place] = colour
     ways = [_webp(image, lossless=True), _webp(Image.fromarray(few), lossless=True)]
-    if photographs:
+    if photographs and image.getcolors(256) is None:
         ways.append(_webp(image, quality=PHOTOGRAPHIC))
     return min(ways, key=len)
 

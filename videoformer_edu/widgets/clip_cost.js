@@ -74,7 +74,8 @@ const clip_cost = (() => {
     const stored = kit.checkbox("store the scores", (on) => change({ stored: Number(on) }));
     const quantity = kit.choice("what is shown", 2, null, (i) => state.set({ memory: i, seen: 0, guess: "" }));
     const unit = kit.element("span", {});
-    const guess = kit.control("input", { type: "number", min: 0, step: "any", className: "vfe-guess" });
+    const guess = kit.control("input", { type: "number", min: 0, step: "any" });
+    guess.style.width = "7em";
     guess.addEventListener("input", () => state.set({ guess: guess.value }));
     guess.addEventListener("keydown", (event) => event.key === "Enter" && state.set({ seen: 1 }));
     const guessing = kit.element("label", {}, [kit.element("span", { textContent: "your guess" }), guess, unit]);

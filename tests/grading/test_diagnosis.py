@@ -50,16 +50,12 @@ def test_an_answer_that_is_near_to_right_is_not_named_after_a_mistake_that_is_ne
     assert named(close, lambda x, k: x * (k + 6e-5)) is None
 
 
-def test_agreement_in_all_checks_but_one_is_said_to_be_that_and_needs_many_numbers():
-    def twice_wrong(x, k):
-        return x + k if len(x) != 10 else x / k
+def test_a_mistake_that_shows_in_some_checks_only_is_not_named():
+    for differs in (9, 12, 10):
+        def twice_wrong(x, k, differs=differs):
+            return x + k if len(x) != differs else x / k
 
-    report = check(exercise(ADDED, sizes=(9, 12, 10)), {"scaled": twice_wrong})
-    assert report.message.startswith("In all checks but one your answer is what you get from this mistake: It is added")
-    assert named(exercise(ADDED, sizes=(10, 9, 12)), twice_wrong) is None  # where it is asked first it is no such thing
-    assert named(exercise(ADDED, sizes=(9, 10)), twice_wrong) is None
-    assert named(exercise(ADDED, sizes=(3, 4, 10)), twice_wrong) is None  # three numbers prove nothing
-    assert check(COST, COST.right | {"crossing": lambda n, d: 10 if n == 196 else 0}).mistake is None
+        assert named(exercise(ADDED, sizes=(9, 12, 10)), twice_wrong) is None
 
 
 def test_the_message_says_what_the_check_is_about_and_what_else_is_right():
@@ -87,7 +83,7 @@ def test_a_function_that_calls_a_stub_waits_for_it():
 
 def test_half_done_work_is_begun():
     report = check(TUBES, {"to_tubes": TUBES.right["to_tubes"]})
-    assert report.head == "○ 04.1 Frames to tubes and back: begun, 8 of 15 points"
+    assert report.head == "○ 04.1 Frames to tubes and back: begun, 7.9 of 15 points"
     assert report.message == "to_tubes: right. Waiting for you: from_tubes(tubes, b)."
 
 

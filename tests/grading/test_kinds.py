@@ -25,7 +25,8 @@ def verdict(right, given, **facts):
 RIGHT = [
     (MASK, torch.tensor(MASK)), (np.array([3, 1]), torch.tensor([3, 1])),
     (np.array([3, 1]), torch.tensor([3, 1]).int()), (7, 7),
-    (7, 7.0), (7, torch.tensor(7)), (7, np.int64(7)), (0.1, 0.1 + 1e-9), (0.1, torch.tensor(0.1)), (2.0, 2),
+    (7, 7.0), (7, torch.tensor(7)), (7, np.int64(7)), (3**39, float(3**39)),
+    (0.1, 0.1 + 1e-9), (0.1, torch.tensor(0.1)), (2.0, 2),
     (True, True), (True, np.True_), (False, torch.tensor(False)), ("time", "time"),
     ((1, 0.5, True), [1, 0.5, True]), ((3, 4), torch.tensor([3, 4])), ((3, 4), np.array([3, 4])),
     ({"joint": 4, "masks": (MASK,)}, {"masks": [torch.tensor(MASK)], "joint": 4}),
@@ -42,6 +43,7 @@ WRONG = [
     (7, 7.5, "a count is a whole number; yours is 7.5"),
     (7, "7", "should return a whole number; yours returned '7'"),
     (7, torch.tensor([7]), "should return a whole number; yours returned a tensor of shape (1,)"),
+    (3**39, int(float(3**39)), "you gave 4052555153018976256, expected 4052555153018976267"),
     (7, float("inf"), "the result is inf; look for a division by zero"),
     (0.1, 0.2, "you gave 0.2, expected 0.1"),
     (True, 1, "the result should be True or False; yours is 1"),

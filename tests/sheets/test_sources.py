@@ -29,8 +29,11 @@ def names(source):
             if not isinstance(child, inner):
                 yield from given(child)
 
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return set(given(tree)), read - set(given(tree))
+    nodes = list(ast.walk(tree))
+    inside = {node.arg for node in nodes if isinstance(node, ast.arg)} | {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return set(given(tree)), read - set(given(tree)) - inside
 
 
 @pytest.mark.parametrize("number", WRITTEN)

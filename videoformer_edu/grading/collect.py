@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from videoformer_edu.grading.crash import Crash, crash_of, is_stub, stubs_called, wrong_signature
-from videoformer_edu.grading.returned import Returned, alike, float_parts, read, to_torch, unchanged
+from videoformer_edu.grading.returned import LARGE, Returned, alike, float_parts, read, to_torch, unchanged
 from videoformer_edu.grading.settings import plain_settings
 
 
@@ -71,7 +71,8 @@ def _collect(function: object, call: Call, helpers: Sequence[str]) -> Given:
     seen = read(returned)
     changed = tuple(name for name, value in call.inputs.items() if not unchanged(arguments[name], value))
     given = Given(seen, waits=waits, changed=changed, stub=returned is ...)
-    if seen.kind == "nothing" or not (call.twice or call.seed is not None):
+    large = isinstance(seen.value, np.ndarray) and seen.value.size > LARGE
+    if seen.kind in ("nothing", "other") or large or not (call.twice or call.seed is not None):
         return given
     return _again(given, function, call)
 

@@ -35,7 +35,7 @@ class Pair:
         if not self.is_array and isinstance(plain, np.ndarray):
             plain = plain.item()
         if kind_of(self.expected) == "a whole number" and isinstance(plain, float) and plain.is_integer():
-            return int(plain)
+            return self.expected if plain == float(self.expected) else int(plain)  # as exact as a float can be
         return plain
 
 

@@ -56,9 +56,7 @@ def conclude(exercise: Exercise, seed: int, given: Sequence[Given]) -> Report:
         message, mistake = f"{words.place_words(result, cases)}{result.sentence}", None
         known = diagnose(exercise, cases, given, expected, failed) if failed < len(cases) else None
         if known is not None:
-            mistake, everywhere = known[0].name, known[1]
-            hedge = "" if everywhere else "In all checks but one your answer is what you get from this mistake: "
-            message = f"{hedge}{known[0].sentence}\n{message}"
+            mistake, message = known.name, f"{known.sentence}\n{message}"
     rest = words.state_words(exercise, results, apart_from=result.function)
     return _report(exercise, results, result.outcome, f"{message}\n{rest}" if rest else message, mistake)
 
@@ -100,7 +98,8 @@ def _kept(number: int, cases: Sequence[Case], given: Sequence[Given], results: S
     if result.outcome != WRONG or not telling(as_is(given[number].returned)):
         return result
     for i in range(number):
-        if cases[i].function == result.function and alike(given[i].returned, given[number].returned):
+        before = given[i].returned if cases[i].function == result.function else None
+        if before is not None and alike(before, given[number].returned):
             return replace(result, rung="every call anew", sentence=words.kept_words(cases[i]))
     return result
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from videoformer_edu.grading.collect import Call, Given, collect
-from videoformer_edu.grading.compare import as_is, distance, telling
+from videoformer_edu.grading.compare import as_is, distance
 from videoformer_edu.grading.returned import Returned
 from videoformer_edu.grading.settings import own_random_numbers
 from videoformer_edu.grading.spec import Case, Exercise, Mutant
@@ -23,32 +23,26 @@ def mistaken(exercise: Exercise, mutant: Mutant, case: Case) -> Returned | None:
 
 
 def diagnose(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], expected: Sequence[object],
-             first: int) -> tuple[Mutant, bool] | None:
-    """The bank's wrong answer that gives the same, and whether it does so on all cases of that function.
+             first: int) -> Mutant | None:
+    """The bank's wrong answer that gives the same on all cases of the function that failed first, at number `first`.
 
-    first: the number of the first case that failed. Where two mistakes come together, one of them may explain all
-    cases but one; numbers that are few may agree by accident. Silent where two mistakes explain equally much.
+    Agreement on some cases is no proof: another mistake may look the same there. Silent where two fit.
     """
     cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function and not case.free]
-    found = {}
-    for mutant in exercise.mutants:
-        if _same(exercise, mutant, cases[first], given[first], expected[first]) != "shown":
-            continue
-        alike = [_same(exercise, mutant, cases[i], given[i], expected[i]) for i in cousins]
-        if all(alike) or (telling(expected[first]) and alike.count("") <= 1 < alike.count("shown")):
-            found[mutant] = len(list(filter(None, alike)))
-    best = [mutant for mutant, count in found.items() if count == max(found.values())]
-    return (best[0], found[best[0]] == len(cousins)) if len(best) == 1 else None
+    found = [mutant for mutant in exercise.mutants if first in cousins
+             and _same(exercise, mutant, cases[first], given[first], expected[first], shown=True)
+             and all(_same(exercise, mutant, cases[i], given[i], expected[i]) for i in cousins)]
+    return found[0] if len(found) == 1 else None
 
 
-def _same(exercise: Exercise, mutant: Mutant, case: Case, given: Given, expected: object) -> str:
-    """Is the answer this mistake on this case? "shown" if the mistake is far from the truth there, "hidden" if not."""
+def _same(exercise: Exercise, mutant: Mutant, case: Case, given: Given, expected: object, shown: bool = False) -> bool:
+    """Does the answer give what this mistake gives? `shown`: and is the mistake far from the truth here?"""
     if given.returned is None:
-        return ""
+        return False
     tolerance = exercise.tolerance_of(case.function)
     wrong = mistaken(exercise, mutant, case)
     near = distance(as_is(wrong), given.returned, tolerance)
-    if near > 1:
-        return ""
+    if near > 1 or not shown:
+        return near <= 1
     far = distance(expected, wrong, tolerance)
-    return "shown" if far > 1 and far >= NEARER * near else "hidden"
+    return far > 1 and far >= NEARER * near

@@ -69,6 +69,9 @@ def _read(returned: object, depth: int = 0) -> Returned:
 
 def _tensor(tensor: torch.Tensor) -> Returned:
     found, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_meta or tensor.layout is not torch.strided:
+        where = "on the device meta" if tensor.is_meta else f"with the layout {tensor.layout}"
+        return Returned("other", seen=f"a tensor {where}, which holds no numbers that can be compared")
     if tensor.numel() > LARGE:
         value = np.broadcast_to(np.float32(0), found)
     else:

@@ -36,10 +36,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
     pairs = {"a small clip": (3, 10), "more frames than patches": draw((7, 9, 12), (2, 3, 5)), "one frame": (1, 6),
              "one patch a frame": (5, 1), "another clip": draw((2, 4, 6), (9, 11, 15)), "TimeSformer-L": (96, 196),
-             "a long video": (300, 256)}
+             "a long video": (301, 255),
+             "more than a float can hold": (3001, 99991)}
     macs = {"a small clip": (3, 10, 12), "one frame": (1, 6, 5), "one patch a frame": (5, 1, 7),
             "another clip": draw((5, 7), (6, 9), (20, 23)), "more frames than patches": draw((11, 16), (3, 4), (1, 8)),
-            "TimeSformer's own size": (8, 196, 768), "TimeSformer-L": (96, 196, 1024)}
+            "TimeSformer's own size": (8, 196, 768), "TimeSformer-L": (96, 196, 1024),
+            "a long video, a wide model": (301, 49, 2049)}
     above = ((36, 200), (36, 240), (16, 240), (100, 200))[int(rng.integers(4))]  # a quotient just above a whole number
     tie = ((5, 6), (2, 2), (3, 2), (5, 14), (3, 6))[int(rng.integers(5))]
     crossing = {"TimeSformer's crossing": (196, 768), "an exact tie": tie, "a small frame": (3, 3),
@@ -47,8 +49,9 @@ def cases(rng: np.random.Generator) -> list[Case]:
                 "another crossing": draw((7, 11, 13), (17, 29, 64)), "an odd width": draw((4, 6, 9), (15, 33, 101))}
     told = {"TimeSformer's own size": "at 8 frames of 224 pixels divided costs more than joint",
             "TimeSformer's crossing": "where 224-pixel clips begin to profit",
-            "an exact tie": "equal is not yet cheaper"}
-    seen = {"pairs": "who looks at whom, counted token by token", "macs": "every matrix product of both kinds of block",
+            "an exact tie": "equal is not yet cheaper",
+            "more than a float can hold": "whole numbers are exact at any size"}
+    seen = {"pairs": "who looks at whom, counted frame by frame", "macs": "every matrix product of both kinds of block",
             "crossing": "the first whole number of frames at which divided is cheaper"}
 
     def all_of(function: str, sizes: dict, arguments: str, axes: str) -> list[Case]:
@@ -60,13 +63,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
 
 def oracle_pairs(t: int, n: int) -> tuple[int, int]:
-    """Ask every token how many it looks at."""
+    """Ask every frame how many keys its n tokens look at."""
     joint = divided = 0
     for _frame in range(t):
-        for _place in range(n):
-            joint += t * n
-            divided += t  # along time: its tube, itself included
-            divided += n  # across space: its frame, itself included
+        joint += n * (t * n)
+        divided += n * t  # along time: each token at its tube, itself included
+        divided += n * n  # across space: each token at this frame, itself included
     return joint, divided
 
 
@@ -140,7 +142,7 @@ MUTANTS = (
            "You counted t + n - 1 keys for each token, as if both attentions were one softmax. There are two, and a "
            "token looks at itself in each: t + n."),
     Mutant("joint and divided exchanged", ((PAIRS, "return t * n * (t + n), (t * n) ** 2"),),
-           "The two numbers are exchanged: (joint, divided) is asked for, and joint is the larger number of pairs."),
+           "Joint and divided are exchanged in the pairs: (joint, divided) is asked for, and joint has more of them."),
     Mutant("each pair once",
            ((PAIRS, "return t * n * (t * n - 1) // 2, (n * t * (t - 1) + t * n * (n - 1)) // 2"),),
            "You counted each pair once and left out a token with itself. Attention computes a score for every query "
@@ -157,8 +159,8 @@ MUTANTS = (
            "You counted the MLP, 8·d² for each token, as the lesson's formula for the whole block does. It is left out "
            "here: joint and divided have the same."),
     Mutant("temporal projection forgotten", (("9 * t", "8 * t"),),
-           "You left out the temporal projection: one more linear map of d² for each patch, in divided blocks "
-           "only."),
+           "Your divided block has eight linear maps of d² for each patch. It has nine: two attentions with four each, "
+           "and the temporal projection, which joint has not."),
     Mutant("linear maps forgotten", (("4 * t * n * d**2 + ", ""), ("9 * t * n * d**2 + ", "")),
            "You counted the scores and the weighing of values only. At d = 768 the linear maps (q, k, v and proj, "
            "4·d² for each token and attention) cost more than they do."),
@@ -174,24 +176,24 @@ MUTANTS = (
            "You added the number of pairs as if each cost one multiply-add. A score is a product of two rows of d "
            "numbers, and weighing a value takes d more: 2·d multiply-adds for each pair."),
     Mutant("crossing of the pairs", ((CROSSING, "n // (n - 1) + 1"),),
-           "You compared query-key pairs. Dividing always saves pairs from a few frames on; but it also pays for a "
-           "second attention's linear maps and the temporal projection, 5·d² for each token. Compare the "
-           "multiply-adds."),
+           "Your crossing is that of the query-key pairs, as if linear maps were free. Divided saves pairs from a few "
+           "frames on; but it also pays for a second attention's linear maps and the temporal projection, 5·d² for "
+           "each token. Compare the multiply-adds."),
     Mutant("crossing of blocks with half the maps", (("5 * d", "1 * d"),),
-           "Your divided block has one set of q, k, v and proj. It has two attentions, each with its own four maps, so "
-           "5·d² more for each token than joint, the gate included."),
+           "Your divided block costs d² more than joint for each token, as if one set of q, k, v and proj served both "
+           "attentions. Each has its own four, and the temporal projection comes to it: 5·d² more."),
     Mutant("crossing without the gate", (("5 * d", "4 * d"),),
-           "Your crossing leaves out the temporal projection: 5·d² more for each token in a divided block, not "
-           "4·d²."),
+           "Your divided block costs 4·d² more than joint for each token. It is 5·d²: the four maps of the second "
+           "attention, and the temporal projection."),
     Mutant("rounded down", ((CROSSING, CROSSING.removesuffix(" + 1")),),
-           "You rounded down: at that many frames divided is not yet cheaper. The first whole number above the "
-           "quotient is the answer."),
+           "Your crossing comes one frame early: there divided is not yet cheaper. If you rounded the quotient down, "
+           "the first whole number above it is one more."),
     Mutant("rounded to the nearest", ((CROSSING, "round((5 * d + 2 * n) / (2 * n - 2))"),),
            "You rounded to the nearest whole number. The first number of frames above the quotient is asked for, "
            "however little the quotient is above a whole number: floor plus 1."),
     Mutant("tie taken for cheaper", ((CROSSING, "math.ceil((5 * d + 2 * n) / (2 * n - 2))"),),
-           "You rounded up, which is right except when the quotient is a whole number: there both cost the same, "
-           "and “cheaper” begins one frame later (floor plus 1)."),
+           "Where the quotient is a whole number both cost the same, and “cheaper” begins one frame later: floor plus "
+           "1 and not ceil, < and not <=. Everywhere else you are right."),
 )
 
 

@@ -53,9 +53,9 @@ NORM_MUTANTS = (
     Mutant("eps 1e-5", (("eps=1e-6", "eps=1e-5"),),
            "Your LayerNorm uses eps 1e-5, PyTorch's default; the published one is 1e-6. The difference is small but "
            "it reaches the logits, most of all where tokens are small. Pass eps=1e-6."),
-    Mutant("no eps", (("eps=1e-6", "eps=0.0"),),
-           "Your norm has no eps. The published 1e-6 is added to the variance; it counts where tokens are small, and "
-           "keeps a token of equal numbers from dividing by zero."),
+    Mutant("eps too small", (("eps=1e-6", "eps=0.0"),),
+           "Your norm's eps is missing, or so small that it does nothing. The published 1e-6 is added to the variance; "
+           "it counts where tokens are small."),
     Mutant("no scale and shift", ((LINE, "F.layer_norm(x, x.shape[-1:], eps=1e-6)"),),
            "Your norm stops at mean 0 and variance 1. Its learned scale, name.weight, and shift, name.bias, are "
            "missing."),

@@ -40,6 +40,12 @@ def cases(rng: np.random.Generator) -> list[Case]:
         out.append(Case(f"{name}, back", "from_tubes", {"tubes": oracle_there(x, t), "b": b},
                         "every token returns to its frame and its place", axes="(b, t*n, d)",
                         gradient="patches than" in name))
+        if name == "one clip":
+            single = make.tokens(rng, 1, t, d)
+            out.append(Case("one clip of one patch", "to_tubes", {"x": single, "t": t}, "a single tube has its axis",
+                            axes="(b*n, t, d)"))
+            out.append(Case("one clip of one patch, back", "from_tubes", {"tubes": single, "b": 1},
+                            "a single clip has its axis", axes="(b, t*n, d)"))
         if name == "more patches than frames":
             again = make.tokens(rng, b, t * n, d)
             out.append(Case("other tokens, as many", "to_tubes", {"x": again, "t": t}, "every call is a new one",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping
+from itertools import groupby
 
 import torch
 from IPython.display import display
@@ -53,21 +54,21 @@ def lit_cube(lit: Tensor, grid: Grid, query: tuple[int, int, int]) -> str:
         x, y = 6 + frame * step + column * WIDTH, top + frame * fall + row * height - column * RISE
         return f"{x:.1f} {y:.1f}"
 
-    def cells(frame: int, marked: list[tuple[int, int]], rows: int, columns: int) -> str:
-        """A closed path around each of the marked cells of a frame of `rows` x `columns`."""
+    def cells(frame: int, runs: list[tuple[int, int, int]], rows: int, columns: int) -> str:
+        """A closed path around each run of cells (row, first column, how many) of a frame of `rows` x `columns`."""
         return " ".join(
-            f"M{at(frame, r / rows, c / columns)} L{at(frame, r / rows, (c + 1) / columns)} "
-            f"L{at(frame, (r + 1) / rows, (c + 1) / columns)} L{at(frame, (r + 1) / rows, c / columns)}Z"
-            for r, c in marked)
+            f"M{at(frame, r / rows, c / columns)} L{at(frame, r / rows, (c + n) / columns)} "
+            f"L{at(frame, (r + 1) / rows, (c + n) / columns)} L{at(frame, (r + 1) / rows, c / columns)}Z"
+            for r, c, n in runs)
 
     seen = int((query[0] + 0.5) * t / grid.t)  # the frame of keys that shows the moment of the query
     parts = []
     for frame in range(t):
         lines = [f"M{at(frame, r / h, 0)} L{at(frame, r / h, 1)}" for r in range(h + 1)]
         lines += [f"M{at(frame, 0, c / w)} L{at(frame, 1, c / w)}" for c in range(w + 1)]
-        parts.append(f'<path fill="{GREY}" fill-opacity=".1" d="{cells(frame, [(0, 0)], 1, 1)}"/>')
+        parts.append(f'<path fill="{GREY}" fill-opacity=".1" d="{cells(frame, [(0, 0, 1)], 1, 1)}"/>')
         for level in levels:
-            marked = cells(frame, (lit[frame] == level).nonzero().tolist(), h, w)
+            marked = cells(frame, _runs((lit[frame] == level).tolist()), h, w)
             faint = "" if level == 1 else f' fill-opacity="{level:.2f}"'
             parts.append(f'<path class="keys" fill="{KEY}"{faint} d="{marked}"/>' if marked else "")
         thin = 0.8 if h * w <= 64 else 0.3
@@ -75,13 +76,19 @@ def lit_cube(lit: Tensor, grid: Grid, query: tuple[int, int, int]) -> str:
         if t <= 16 or frame % 4 == 0:
             x, y = at(frame, 1, 0).split()
             parts.append(f'<text x="{float(x) + 8:.1f}" y="{float(y) + 14:.1f}">{frame}</text>')
-    own = cells(seen, [tuple(query[1:])], grid.h, grid.w)
+    own = cells(seen, [(*query[1:], 1)], grid.h, grid.w)
     ring = min(2, WIDTH / grid.w / 3)
     parts.append(f'<path class="query" fill="{QUERY}" stroke="white" stroke-width="{ring:.1f}" d="{own}"/>')
     size = 12 + (t - 1) * step + WIDTH, top + height + (t - 1) * fall + 20
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]:.0f}" height="{size[1]:.0f}" '
             f'viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" font-family="sans-serif" font-size="12" fill="{GREY}">'
             f'{"".join(parts)}</svg>')
+
+
+def _runs(rows: list[list[bool]]) -> list[tuple[int, int, int]]:
+    """Marked cells side by side as one, so that a large cube stays a small file: (row, first column, how many)."""
+    return [(r, run[0], len(run)) for r, row in enumerate(rows)
+            for marked, group in groupby(range(len(row)), key=row.__getitem__) if marked for run in [list(group)]]
 
 
 def cube_html(patterns: Mapping[str, Pattern], grid: Grid, query: tuple[int, int, int], *,

@@ -32,27 +32,38 @@ const cube = (() => {
     return null;
   }
 
+  // Marked cells of a frame, those side by side as one: [row, first column, how many].
+  function runs(marked, h, w) {
+    const found = [];
+    for (let i = 0; i < h * w; i++) {
+      if (!marked(i)) continue;
+      if (i % w && marked(i - 1)) found[found.length - 1][2] += 1;
+      else found.push([Math.floor(i / w), i % w, 1]);
+    }
+    return found;
+  }
+
   // An SVG. lit: a number in [0, 1] (or true, false) for each token `(t h w)` of `keys`, which is `grid` unless it is
   // given: the opacity of its amber. query: a token of `grid`, blue in a white ring; -1: none. pointed: a token of
   // `keys` in outline; -1: none. letter: the size of the frames' numbers.
   function picture({ grid, keys = grid, lit, query = -1, pointed = -1, letter = 12 }) {
     const [t, h, w] = keys, n = h * w, { width, height, at } = layout(keys);
     const point = (...place) => at(...place).map((value) => value.toFixed(1)).join(" ");
-    const cells = (frame, marked, rows, columns) => marked.map(([r, c]) =>
-      `M${point(frame, r / rows, c / columns)} L${point(frame, r / rows, (c + 1) / columns)} `
-      + `L${point(frame, (r + 1) / rows, (c + 1) / columns)} L${point(frame, (r + 1) / rows, c / columns)}Z`).join(" ");
-    const cell = (k, [, rows, columns]) => [Math.floor((k % (rows * columns)) / columns), k % columns];
+    const cells = (frame, runs, rows, columns) => runs.map(([r, c, many]) =>
+      `M${point(frame, r / rows, c / columns)} L${point(frame, r / rows, (c + many) / columns)} `
+      + `L${point(frame, (r + 1) / rows, (c + many) / columns)} L${point(frame, (r + 1) / rows, c / columns)}Z`).join(" ");
+    const cell = (k, [, rows, columns]) => [Math.floor((k % (rows * columns)) / columns), k % columns, 1];
     const levels = [...new Set(Array.from(lit, Number))].filter((level) => level > 0).sort((a, b) => a - b);
     const parts = [];
     for (let frame = 0; frame < t; frame++) {
       const lines = [...Array.from({ length: h + 1 }, (_, r) => `M${point(frame, r / h, 0)} L${point(frame, r / h, 1)}`),
         ...Array.from({ length: w + 1 }, (_, c) => `M${point(frame, 0, c / w)} L${point(frame, 1, c / w)}`)];
-      parts.push(`<path fill="${GREY}" fill-opacity=".1" d="${cells(frame, [[0, 0]], 1, 1)}"/>`);
+      parts.push(`<path fill="${GREY}" fill-opacity=".1" d="${cells(frame, [[0, 0, 1]], 1, 1)}"/>`);
       for (const level of levels) {
-        const marked = Array.from({ length: n }, (_, i) => frame * n + i).filter((k) => Number(lit[k]) === level);
+        const marked = runs((i) => Number(lit[frame * n + i]) === level, h, w);
         const faint = level === 1 ? "" : ` fill-opacity="${level.toFixed(2)}"`;
         if (!marked.length) continue;
-        parts.push(`<path class="keys" fill="${KEY}"${faint} d="${cells(frame, marked.map((k) => cell(k, keys)), h, w)}"/>`);
+        parts.push(`<path class="keys" fill="${KEY}"${faint} d="${cells(frame, marked, h, w)}"/>`);
       }
       parts.push(`<path fill="none" stroke="${GREY}" stroke-width="${n <= 64 ? 0.8 : 0.3}" d="${lines.join(" ")}"/>`);
       if (pointed >= 0 && Math.floor(pointed / n) === frame) {

@@ -250,18 +250,18 @@ assert learned > 0.06 > 0.04 > abs(untrained)
 pairs = {"learned": similarity.view(8, 8, 8, 8), "untrained": (fresh @ fresh.T).view(8, 8, 8, 8)}
 show(similarity_by_displacement(pairs, reach=4),
      alt="Two maps of the mean cosine of places up to four rows and columns apart. Learned: around the middle, up to "
-         "two places away, all are a little alike, below and above that a little opposite. Untrained: no order.",
+         "two places away, all are a little alike. Untrained: no order.",
      caption="A place with itself, in the middle, is left out.")
 
 # %% [markdown]
-# Neighbours have become slightly alike, and places far above or below slightly opposite; an untrained table has no
-# such trace. Trained on millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our
-# digits lie anywhere, so this model had little to learn from places.
+# Neighbours have become slightly alike, up to two places away; an untrained table has no such trace. Trained on
+# millions of photographs it becomes a clear map of rows and columns (ViT paper, figure 7). Our digits lie anywhere,
+# so this model had little to learn from places.
 #
 # ### Can I use another resolution, or one that is not square?
 #
 # Users of image and video transformers ask this often. Yes, if the patches divide it and the table is resized. A
-# table for 8 x 8 places must then serve 8 x 16.
+# table for 8 x 8 places must then serve another grid.
 #
 # **Where this breaks.** In memory the table is a list of 64 rows, and it is tempting to stretch that list. Try it on
 # a table whose only entry is the column number, from 8 x 8 to 16 x 16.

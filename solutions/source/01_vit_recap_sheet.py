@@ -1,6 +1,7 @@
 # %% [markdown]
-# You write a vision transformer in four steps. Then you give it the weights of a trained one, and it reads handwritten
-# digits that it has never seen. **You need:** lesson 01, PyTorch, and either einops or a steady hand with `reshape`.
+# You write a vision transformer in four steps. Then you give it the weights of a trained one, and it reads
+# handwritten digits that it has never seen. **You need:** lesson 01, PyTorch, and either einops or a steady hand with
+# `reshape`.
 #
 # EXERCISES
 #
@@ -44,8 +45,8 @@ ex1, ex2, ex3, ex4 = sheet("01")
 # %% [markdown]
 # ## The model and its pictures
 #
-# Letters as in the whole course: `b` pictures, `c` colours, `h` and `w` rows and columns of *patches*, `p` the side of
-# a patch in pixels, `n = h*w` patches, `d` the width of a token. The trained model hands out its tensors by name:
+# Letters as in the whole course: `b` pictures, `c` colours, `h` and `w` rows and columns of *patches*, `p` the side
+# of a patch in pixels, `n = h*w` patches, `d` the width of a token. The trained model hands out its tensors by name:
 
 # %%
 trained = load_small("vit_digits")  # 32 x 32 pixels, patches of 4 x 4, three blocks of four heads
@@ -198,8 +199,8 @@ else:
 # | attention | `attention_norm` | `multi_head` with the name `attention` |
 # | MLP | `mlp_norm` | linear `mlp.0`, exact GELU, linear `mlp.2` |
 #
-# Each step starts from the result of the one before, and its update is *added* to what it started from. The norms
-# are LayerNorms over `d` with the published `eps = 1e-6`.
+# Each step starts from the result of the one before, and its update is *added* to what it started from. The norms are
+# LayerNorms over `d` with the published `eps = 1e-6`.
 #
 # **Predict.** `attention.proj` and `mlp.2` are set to zero, weights and biases. What comes out of the block?
 #
@@ -283,8 +284,9 @@ else:
 #
 # **You load these weights and forget `eps=1e-6`, or read the patches channels last. Which of the two do you notice?**
 #
-# <details><summary>Answer</summary>Channels last: the accuracy collapses. The wrong <code>eps</code> moves the logits
-# a little and the accuracy hardly; you notice it when you compare logits, which is why one compares logits.</details>
+# <details><summary>Answer</summary>Channels last: on these pictures the accuracy falls from 92 % to 20 %. The wrong
+# <code>eps</code> moves the logits a little and the accuracy hardly; you notice it when you compare logits, which is
+# why one compares logits.</details>
 #
 # ## How far you are
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from videoformer_edu.attention import MultiHeadAttention
+from videoformer_edu.data.motion.images import digit_images
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.grading.conclude import prepare
 from videoformer_edu.models.vit import TransformerBlock
 from videoformer_edu.positions import SpacePositions
@@ -100,3 +102,16 @@ def test_its_functions_are_the_package_s_vit():
 def test_points_and_minutes_are_those_of_a_sheet():
     assert sum(exercise.points for exercise in EXERCISES) == 100
     assert 35 <= sum(exercise.minutes for exercise in EXERCISES) <= 60
+
+
+def test_patches_read_channels_last_cost_what_the_sheet_says():
+    model = load_small("vit_digits").eval()
+    album = digit_images(256, seed=21, split="test")
+    x = normalise(album.images, MOTION_PIXELS)
+    with torch.no_grad():
+        before = (model(x).argmax(1) == album.digit).float().mean()
+        weight = model.patch_embed.proj.weight
+        read_wrongly = weight.flatten(1).reshape(64, 4, 4, 3).permute(0, 3, 1, 2)  # (p q c) met by (c p q)
+        weight.copy_(read_wrongly.clone())
+        after = (model(x).argmax(1) == album.digit).float().mean()
+    assert before > 0.89 and 0.15 < after < 0.25

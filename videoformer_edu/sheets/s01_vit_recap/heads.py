@@ -61,7 +61,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
               shuffled(rng, 2 * keys + 1, 4 * 5), 4, "attention"),
         multi("three pictures", "each head attends by itself, each picture too",
               make.tokens(rng, 3, 7, heads * (2 * e2 + 1)), heads, "blocks.0.attention", share=2),
-        multi("one head", "one head is plain attention", make.tokens(rng, 2, queries, 5), 1, "a"),
+        multi("one head", "one head is plain attention", make.tokens(rng, 2, queries, 8), 1, "a"),
         multi("heads of one channel", "as many heads as channels", make.tokens(rng, 1, 9, 6), 6, "attention", share=1),
     ]
 

@@ -136,6 +136,10 @@ MUTANTS = (
            (FIRST, 'x = norm(x + multi_head(x, weights, "attention", heads), weights, "attention_norm")'),
            (HIDDEN, 'hidden = F.gelu(linear(x, weights, "mlp.0"))'),
            (LAST, 'return norm(x + linear(hidden, weights, "mlp.2"), weights, "mlp_norm")')),
+    mutant("norm at the end",
+           "You norm the tokens again at the end of the block. What leaves a block is the plain sum; the model has one "
+           "norm after its last block.",
+           (LAST, 'return norm(x + linear(hidden, weights, "mlp.2"), weights, "mlp_norm")')),
     mutant("attention without its residual",
            "The residual of the attention is missing: x + attention(norm(x)). Without it the tokens are replaced by "
            "what they heard.",

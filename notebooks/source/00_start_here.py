@@ -105,6 +105,7 @@ from einops import rearrange
 from videoformer_edu.data.assets import example_clip_path
 from videoformer_edu.data.motion import motion_batch
 from videoformer_edu.data.video.clips import ClipError, read_frames
+from videoformer_edu.figures.moving import show_moving
 
 try:
     film = read_frames(example_clip_path(), frames=60)
@@ -113,12 +114,8 @@ except ClipError as problem:
     print(f"A generated clip stands in for the film, because {problem}.")
     film = rearrange(motion_batch(1, seed=3, frames=60, size=192).clips[0], "c t h w -> t h w c")
     shown = "a handwritten digit moves over a photograph"
-
-# %%
-from videoformer_edu.figures.moving import show_moving
-
-show_moving(film[::3], fps=25 / 3, width=240, alt=f"A short moving picture: {shown}.",
-            caption="The film, every third frame. It plays twice; run the cell to see it again.")
+show_moving(film[::5], fps=5, width=240, alt=f"A short moving picture: {shown}.",
+            caption="The film, every fifth frame. It plays twice; run the cell to see it again.")
 
 # %% [markdown]
 # > **Predict.** This little film is 320 pixels wide, 180 high, in colour, and has 60 frames. How many numbers is it?
@@ -146,7 +143,7 @@ from videoformer_edu.data.video.clips import sample_indices
 from videoformer_edu.figures import show_image
 
 times = sample_indices(len(film), 6)
-few = film[times][:, ::3, ::3]                        # (t, h, w, c), every third pixel
+few = film[times][:, ::4, ::4]                        # (t, h, w, c), every fourth pixel
 strip = rearrange(few, "t h w c -> h (t w) c")        # one picture
 
 show_image(strip, alt=f"Six frames side by side: {shown}.",
@@ -327,14 +324,13 @@ show_architecture({"TimeSformer": timesformer}, here="patch embedding",
 # > 401,408.
 
 # %%
+from videoformer_edu.figures.clips import patches_in_time
+
 patches = rearrange(video, "c t (h p) (w q) -> t h w (p q c)", p=16, q=16)
 t, h, w, numbers = patches.shape
 print(f"patches (t, h, w, numbers) = {tuple(patches.shape)}")
 print(f"{t} x {h} x {w} = {t * h * w} tokens, each made of {numbers} numbers")
 assert t * h * w * numbers == video.numel()           # every number is in one token
-
-# %%
-from videoformer_edu.figures.clips import patches_in_time
 
 tokens = {"A": (0, 6, 6), "B": (3, 6, 6), "C": (7, 10, 9)}          # name: (t, row, column)
 show(patches_in_time(square[[0, 3, 7]], 16, tokens, times=[0, 3, 7]),
@@ -347,18 +343,18 @@ show(patches_in_time(square[[0, 3, 7]], 16, tokens, times=[0, 3, 7]),
 #
 # In the film, A is moss, and B, the same place about a second later, is the rabbit's forehead. In attention, tokens
 # look at each other, and the work grows with the number of *pairs*. If each token looks only within its own frame, A
-# never meets B. If every token looks at every token, A sees B and C. Here is the clip as a row of frames, and what B
-# (blue) may look at (amber).
+# never meets B. If every token looks at every token, A sees B and C. Here are both, for the small model: what one
+# token (blue) may look at (amber).
 
 # %%
 from videoformer_edu.attention.patterns import Full, Spatial
 from videoformer_edu.figures.cube import show_token_cubes
 from videoformer_edu.tokens import Grid
 
-grid = Grid(t, h, w)
-show_token_cubes({"within its frame": Spatial(), "everywhere": Full()}, grid, tokens["B"],
+small = Grid(t=8, h=4, w=4)
+show_token_cubes({"within its frame": Spatial(), "everywhere": Full()}, small, (3, 1, 2),
                  caption="Each sheet is a frame of the clip, each cell a token.")
-print(f"everywhere has {Full().pairs(grid) // Spatial().pairs(grid)} times as many pairs as within the frames")
+print(f"everywhere has {Full().pairs(small) // Spatial().pairs(small)} times as many pairs as within the frames")
 
 # %% [markdown]
 # Eight frames, eight times the pairs. **Your turn**: how many pairs, if the clip is `frames` long and a frame has `n`
@@ -388,14 +384,12 @@ your_turn(pairs_of(64, 196), (2_458_624, 157_351_936), "A frame has n times n pa
 # eight: E, W, S, N and the diagonals.
 
 # %%
+from videoformer_edu.figures.clips import filmstrips
+
 print("clips", tuple(test.clips.shape), test.clips.dtype, " directions", DIRECTIONS)
 east = int((test.direction == DIRECTIONS.index("E")).nonzero()[14])
 one = rearrange(test.clips[east], "c t h w -> t h w c")      # (t, h, w, c), to look at
 print(f"clip {east}: the digit {test.digit[east]} moves {DIRECTIONS[test.direction[east]]}")
-
-# %%
-from videoformer_edu.figures.clips import filmstrips
-
 show(filmstrips({"the clip": one, "played\nbackwards": one.flip(0)}),
      alt="Two strips of eight frames. Above, a bright digit moves to the right; below, the same frames in "
          "reverse order, so that it moves to the left.",
@@ -575,15 +569,14 @@ for gap, percent in by_gap.items():
 # > %.
 
 # %%
+from videoformer_edu.data.motion import TASKS
+from videoformer_edu.figures.clips import mean_frames
+
 leaky_test = motion_test_set(task="motion8")
 leaky_averages = average_frames("motion8")
 leaky = nearest(brightness(leaky_test.clips)[:, 0], leaky_averages)
 print(f"first frame of the leaky clips: {score(leaky, leaky_test.direction):.0f} % right")
 print(f"first frame of the honest clips: {score(one_frame):.0f} % right")
-
-# %%
-from videoformer_edu.data.motion import TASKS
-from videoformer_edu.figures.clips import mean_frames
 
 leaky_classes = TASKS["motion8"].classes
 show(mean_frames({"leaky": (leaky_averages, leaky_classes), "honest": (averages, DIRECTIONS)}),
@@ -625,8 +618,7 @@ assert axis_alone > 0.95 and spread["leaky"] > 3 * spread["honest"]
 # yet.
 #
 # COURSE OBJECTIVES
-
-# %% [markdown]
+#
 # ### How to use it
 #
 # - **Order.** 00, 01, 04 is the path that is there today. If you know the ViT well, read the summary of 01 and go on.
@@ -637,8 +629,7 @@ assert axis_alone > 0.95 and spread["leaky"] > 3 * spread["honest"]
 #   wrong, hints come one at a time, and `progress()` says how far you are. Worked sheets are in `solutions`.
 # - **Your answers** are kept in the sheet itself, a file on your own disk; save it as you would any document. No
 #   account, nothing sent. Rebuilding the course stops rather than write over a sheet in which someone has worked.
-
-# %% [markdown]
+#
 # ## What goes wrong, and when not to use it
 #
 # - **Shapes that fit and axes that do not.** `reshape`, `view` or a wrong order of `h` and `w` raise no error. Look
@@ -669,8 +660,7 @@ assert axis_alone > 0.95 and spread["leaky"] > 3 * spread["honest"]
 #
 # **3.** Put the path of a video of your own in the place of `example_clip_path()`. Look at its cut through time and
 # at its changes. Has it repeated frames?
-
-# %% [markdown]
+#
 # ## Summary
 #
 # 1. A clip is a block of numbers, `(t, h, w, c)`; a model takes `(b, c, t, h, w)` and cuts it into tokens, each with

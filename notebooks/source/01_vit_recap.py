@@ -146,6 +146,10 @@ print("tokens:", tuple(by_linear_map.shape), f"   largest difference {difference
 # %% [markdown]
 # <details><summary>Compare</summary>The same numbers, up to rounding.</details>
 #
+# So the package's `PatchEmbed` (below) is a convolution and a reshape. It takes videos `(b, c, t, h, w)`, where this
+# course is going; a picture is a video of one frame. A size that the patches do not divide is refused, with a number
+# to use instead.
+#
 # **Your turn.** One token by hand, in two lines: flatten one patch, apply the map. Nothing is graded, and the lesson
 # goes on without it.
 
@@ -164,11 +168,6 @@ def token_of(patch, weight, bias):
 one_patch = x[:, 12:16, 20:24]  # row 3, column 5
 your_turn(token_of(one_patch, convolution.weight, convolution.bias), by_linear_map[3 * 8 + 5],
           "Patch and weight are flattened in the same order; then (d, 48) times (48,), plus the bias.")
-
-# %% [markdown]
-# So the package's `PatchEmbed` is a convolution and a reshape. It takes videos `(b, c, t, h, w)`, where this course
-# is going; a picture is a video of one frame. A size that the patches do not divide is refused, with a number to use
-# instead.
 
 # %%
 from videoformer_edu.positions import resize_space
@@ -309,13 +308,17 @@ for name, share in sizes.items():
 #
 # ## 4 · How does a token look at another?
 #
-# Forget the model for a moment. Here are four patches of a picture of a house. Each has a colour, and that is the
-# message it has to give: its **value** $v$.
+# In a picture every token may look at every token: one query, 64 keys (drawn below). To see what happens between them
+# four patches will do, so forget the model for a moment. Here are four patches of a picture of a house. Each has a
+# colour, and that is the message it has to give: its **value** $v$.
 #
 # Each token also carries two short vectors. The **key** $k$ says *what I am*; the **query** $q$ says *what I look
 # for*. Ours have two numbers: height (plus is above, minus below) and material (plus is built, minus is grown).
 
 # %%
+from videoformer_edu.attention.patterns import Full
+from videoformer_edu.figures.cube import show_token_cubes
+
 names = ["sky", "roof", "grass", "door"]
 k = torch.tensor([[1.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [-1.0, 1.0]])  # (4, e): what I am
 q = torch.tensor([[-2.0, -2.0],   # sky looks for something grown below
@@ -323,14 +326,6 @@ q = torch.tensor([[-2.0, -2.0],   # sky looks for something grown below
                   [2.0, 0.0],     # grass looks for anything above
                   [2.0, 2.0]])    # door looks for something built above
 v = torch.tensor([[135.0, 190, 235], [180, 60, 50], [90, 150, 60], [120, 80, 40]]) / 255  # (4, 3): colours
-
-# %% [markdown]
-# In a picture every token may look at every token: here is one query (blue) and its keys (amber) among the 64 patches
-# of our pictures. Four patches will do to see what happens between them.
-
-# %%
-from videoformer_edu.attention.patterns import Full
-from videoformer_edu.figures.cube import show_token_cubes
 
 show_token_cubes({"a picture of 64 patches": Full()}, Grid(1, 8, 8), (0, 3, 5))
 assert sizes["32 x 64, table resized"] > 0.85 > 0.6 > max(sizes["32 x 64 squeezed into 32 x 32"], right)
@@ -386,6 +381,9 @@ show(token_strip(squares, names + [f"{name} after" for name in names], columns=4
 # Look at the grass: it wanted sky *and* roof, and received mauve. Remember that colour until section 6. `attend` is
 # the one softmax attention of the package, and it agrees with your loop.
 #
+# **Where this breaks.** The softmax belongs on the *last* axis, the keys. `dim=0` gives the same shape and no error,
+# and the rows sum to 1.15, 0.99, 0.88 and 0.98: sky and roof now get what others did not want.
+#
 # **Your turn.** One row of the matrix: the shares of a single query among all keys, in two lines of PyTorch. Nothing
 # is graded, and the lesson goes on without it.
 
@@ -400,15 +398,6 @@ def shares_of(query, keys):
 
 your_turn(shares_of(q[names.index("grass")], k), weights[names.index("grass")],
           "Scores are dot products divided by the square root of e; shares are their softmax.")
-
-# %% [markdown]
-# **Where this breaks.** The softmax belongs on the *last* axis, the keys. `dim=0` gives the same shape and no error.
-
-# %%
-wrong = (q @ k.T / math.sqrt(e)).softmax(dim=0)
-print("sum of each row with dim=-1:", [round(x, 2) for x in weights.sum(-1).tolist()])
-print("sum of each row with dim=0: ", [round(x, 2) for x in wrong.sum(-1).tolist()])
-assert torch.allclose(weights.sum(-1), torch.ones(4)) and (wrong.sum(-1) - 1).abs().max() > 0.1
 
 # %% [markdown]
 # > **Try.** Give the grass a query with which it looks at itself. Then multiply all queries by 10, or by 0: what do
@@ -456,6 +445,8 @@ for e in (4, 64, 1024):
 from videoformer_edu.attention import MultiHeadAttention
 
 assert sharpness(raw)[0] < 2 and sharpness(raw)[1] < 0.2 and sharpness(raw / 32)[0] > 30  # of the last e, 1024
+over_queries = (q @ k.T / math.sqrt(2)).softmax(dim=0).sum(-1)
+assert (over_queries - torch.tensor([1.15, 0.99, 0.88, 0.98])).abs().max() < 0.01  # section 4
 grass_asks = torch.tensor([[[3.0, -3.0]], [[3.0, 3.0]]])  # (head, 1, e): above and grown; above and built
 received = attend(grass_asks, k.expand(2, 4, 2), v.expand(2, 4, 3))[:, 0]  # (head, 3)
 nearest = torch.cdist(received, v).argmin(-1).tolist()
@@ -646,7 +637,9 @@ your_turn(received(row, of_head), row @ of_head, "The mean of the values, weighe
 
 # %% [markdown]
 # Now look: CLS in the last block, mean of the four heads, on pictures that the model never saw. (In lesson 04 the
-# same two lines make maps in space *and* time.)
+# same two lines make maps in space *and* time.) Then look for yourself, in the explorer below: click a patch, or
+# choose CLS; change block and head. Take a patch of the photograph far from the digit, then one on a stroke. Do all
+# heads agree? It has a task for you, and says when it is done.
 
 # %%
 others = [0, 1, 4, 20]
@@ -656,10 +649,6 @@ show(looks_below(on_page[others], looks[others], [f"says {digit}" for digit in s
      caption="The pictures, and where CLS looks in block 2.")
 print("says:", says[four + others].tolist(), "truth:", gallery.digit[four + others].tolist())
 assert torch.equal(says[four + others], gallery.digit[four + others])
-
-# %% [markdown]
-# Click a patch (or choose CLS) and see where it looks; change block and head. Take a patch of the photograph far from
-# the digit, then one on a stroke. Do all heads agree? The explorer has a task for you, below the picture.
 
 # %%
 from videoformer_edu.data.motion.rendering import coverage

@@ -155,7 +155,7 @@ def patches_in_time(
     if patch_size < 1 or h % patch_size or w % patch_size:
         raise ValueError(f"patches of {patch_size} pixels do not tile frames of {h} x {w}; "
                          "the patch size must divide both sides")
-    width = float(np.clip(52 * t, NARROW, WIDE))
+    width = float(np.clip(36 * t, NARROW, WIDE))
     figure = new_figure(width, width / t * h / w + 7)
     for time, frame, axes in zip(times, clip, figure.subplots(1, t, squeeze=False)[0], strict=True):
         axes.imshow(frame, extent=(0, w, h, 0))

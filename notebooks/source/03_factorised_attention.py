@@ -462,15 +462,17 @@ show(looks_against_waiting(points, large.l),
      alt="Keys that a token looks at, logarithmic, against attentions in a row until everyone can have heard everyone. "
          "Joint: 1 attention, 1,568 keys. Divided: 2, 204. Planes and rows: 2, 126. Heads, then time: 2, 110. Axial: "
          "3, 36, on the dotted line of the least possible. Windows lie far above it: 3 with 1,008 and 7 with 539.",
-     caption="8 frames of 14 x 14 patches. Low and left is good. Dotted: the least for heads that look alike.")
+     caption="8 frames of 14 x 14 patches. Low and left is good. Dotted: the least, if all look at equally many.")
 assert points["axial"][1] < 1.05 * 3 * large.l ** (1 / 3) and points["planes and rows"][1] == 126
 
 # %% [markdown]
 # Axial attention lies on the bound: 36 keys where 35 is the least. Even with two attentions divided is not the
 # cheapest. Cut the clip into *planes* (all frames, all rows, one column) and *rows*, and 126 keys do what 204 did.
-# *Factorised heads, then time* need 110: half of the heads pay for 8 keys, half for 196, then everyone for 8. (Heads
-# that look at different things can even get below the line, for each pays for its own keys and they pass on each
-# other's.)
+# *Factorised heads, then time* need 110: half of the heads pay for 8 keys, half for 196, then everyone for 8.
+#
+# The line holds where all tokens and heads look at equally many. Below it there are *hubs*: one token looks at all,
+# then all look at it. That is 4 keys a token on average, the own one included, and everything has to fit into one
+# vector. CLS is such a hub.
 #
 # So why is divided the famous one? Reach is not what it was made for. Its second attention is, weight for weight, the
 # attention of an image model, which comes trained. And windows lie far above the line because they were made for the

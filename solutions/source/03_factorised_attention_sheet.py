@@ -93,10 +93,10 @@ ex1.check(spatial, temporal, axial, window, strided)
 shown_grid, asked = Grid(8, 4, 4), (3, 1, 2)
 if ex1.solved:
     asked_number = (asked[0] * 4 + asked[1]) * 4 + asked[2]
-    mine = {"axial w": axial(8, 4, 4, "w"), "shifted window": window(8, 4, 4, (2, 2, 2), (1, 1, 1)),
+    drawn = {"axial w": axial(8, 4, 4, "w"), "shifted window": window(8, 4, 4, (2, 2, 2), (1, 1, 1)),
             "stride 3": strided(8, 4, 4, 3)}
-    show_lit_cubes({title: table[asked_number].reshape(8, 4, 4) for title, table in mine.items()}, shown_grid, asked,
-                   {title: f"{int(table.sum())} pairs in all" for title, table in mine.items()})
+    show_lit_cubes({title: table[asked_number].reshape(8, 4, 4) for title, table in drawn.items()}, shown_grid, asked,
+                   {title: f"{int(table.sum())} pairs in all" for title, table in drawn.items()})
 else:
     print("Here your patterns appear as cubes, once 03.1 is right.")
 
@@ -142,9 +142,9 @@ wirings = {"divided": [Temporal(), Spatial()], "near frames, then own frame": [L
            "windows, never shifted": [LocalWindow((2, 2, 2))]}
 if ex2.solved:
     for title, patterns in wirings.items():
-        count = attentions_until_all(torch.stack([pattern.allowed(shown_grid) for pattern in patterns]))
+        mine = attentions_until_all(torch.stack([pattern.allowed(shown_grid) for pattern in patterns]))
         theirs = blocks_until_all(patterns, shown_grid)
-        print(f"{title:28} yours {count:2}, the package's {-1 if theirs is None else theirs:2}")
+        print(f"{title:28} yours {mine:2}, the package's {-1 if theirs is None else theirs:2}")
 else:
     print("Here your reach meets the package's, once 03.2 is right.")
 
@@ -235,16 +235,17 @@ ex4.check(wiring)
 
 # %%
 if ex4.solved:
-    for count in (1, 2, 3):
-        tables = wiring(8, 4, 4, count, {1: 128, 2: 24, 3: 16}[count] * 128)
-        print(f"{count} attentions: {int(tables.sum()):6,} pairs, {int(tables.sum()) / 128:5.1f} keys a token, "
-              f"at least {count * 128 ** (1 / count):5.1f}")
+    for number, keys in ((1, 128), (2, 24), (3, 16)):
+        spent = int(wiring(8, 4, 4, number, keys * 128).sum())
+        print(f"attentions: {number}   pairs: {spent:6,}   keys a token: {spent / 128:5.1f}   "
+              f"the least, if all look at equally many: {number * 128 ** (1 / number):5.1f}")
 else:
     print("Here your wirings are counted, once 03.4 is right.")
 
 # %% [markdown]
 # With more attentions the pairs go down, and each attention brings four projections and a wait. At 128 tokens the
-# projections are nearly the whole bill; at 100,000 the pairs are.
+# projections are nearly the whole bill; at 100,000 the pairs are. Was yours cheaper than the least? Then not all of
+# your tokens look at equally many: there is a hub in it, as in the second question below.
 #
 # ## Two questions to end with
 #

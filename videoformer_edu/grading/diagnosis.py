@@ -28,7 +28,8 @@ def diagnose(exercise: Exercise, cases: Sequence[Case], given: Sequence[Given], 
 
     Agreement on some cases is no proof: another mistake may look the same there. Silent where two fit.
     """
-    cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function and not case.free]
+    cousins = [i for i, case in enumerate(cases) if case.function == cases[first].function]
+    cousins = [i for i in cousins if not cases[i].free] or cousins  # where many answers are right, most differ
     found = [mutant for mutant in exercise.mutants if first in cousins
              and _same(exercise, mutant, cases[first], given[first], expected[first], shown=True)
              and all(_same(exercise, mutant, cases[i], given[i], expected[i]) for i in cousins)]

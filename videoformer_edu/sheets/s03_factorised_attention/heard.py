@@ -41,7 +41,7 @@ def chain(l: int, ahead: bool = False) -> np.ndarray:
 
 def cases(rng: np.random.Generator) -> list[Case]:
     l = int(rng.choice([9, 11]))
-    odd, long = int(rng.choice([5, 7])), int(rng.choice([6, 8]))
+    odd, long = int(rng.choice([5, 7])), int(rng.choice([12, 14]))
     ring = chain(odd) | chain(odd).T
     ring[0, -1] = ring[-1, 0] = True
     even = np.zeros((long, long), bool)
@@ -64,6 +64,9 @@ def cases(rng: np.random.Generator) -> list[Case]:
         Case("a ring", "attentions_until_all", {"tables": ring[None]}, "news goes round both ways", axes=count),
         Case("neighbours in turn", "attentions_until_all", {"tables": np.stack([even, uneven])},
              "windows of two, shifted in turn", axes=count),
+        Case("near and far in turn", "attentions_until_all",
+             {"tables": np.stack([chain(9) | chain(9, ahead=True), np.eye(9, k=3) + np.eye(9, k=-3) > 0])},
+             "every second attention looks far", axes=count),
         Case("one way round", "attentions_until_all", {"tables": one_way[None]}, "looks go one way only", axes=count),
         Case("two worlds", "attentions_until_all",
              {"tables": np.kron(np.eye(2), np.ones((3, 3))).astype(bool)[None].repeat(2, axis=0)},

@@ -143,7 +143,16 @@ def planes_first(t, h, w, attentions, budget):
     return wiring(t, h, w, attentions, budget).flip(0)
 
 
-STYLES = (Style("coordinates held still", {"wiring": by_factors}), Style("the other order", {"wiring": planes_first}))
+def by_a_hub(t, h, w, attentions, budget):
+    """One token looks at everyone, then everyone looks at it: few pairs, and one vector for all that is known."""
+    tables = torch.eye(t * h * w, dtype=torch.bool).repeat(attentions, 1, 1)
+    tables[0, 0] = True
+    tables[1:, :, 0] = True
+    return tables if attentions > 1 else torch.ones_like(tables)
+
+
+STYLES = (Style("coordinates held still", {"wiring": by_factors}), Style("the other order", {"wiring": planes_first}),
+          Style("a hub", {"wiring": by_a_hub}))
 
 EXERCISE = Exercise(
     id="03.4",

@@ -135,11 +135,16 @@ tokens = torch.arange(grid.l).reshape(1, grid.l, 1)  # (b=1, l=8, d=1): each tok
 tubes = rearrange(tokens, "b (t n) d -> b n t d", t=grid.t)  # (1, 4, 2, 1)
 for place, tube in zip(places, tubes[0, :, :, 0].tolist(), strict=True):
     print(f"tube of {place:>5}: {tube} = {[names[number] for number in tube]}")
-print("t1·door: t * n + place =", 1 * grid.n + places.index("door"), "; from frame to frame:", grid.n)
-assert all(tube.diff() == grid.n for tube in tubes[0, :, :, 0])
+print("t1·door is number", names.index("t1·door"), "and lies", tubes[0, 2, :, 0].diff().item(), "behind t0·door")
 show_source(TemporalAttention.forward)
 
 # %% [markdown]
+# <details><summary>Compare</summary>
+#
+# `t * n + place = 1 * 4 + 2 = 6`. From one frame to the next it is `n`, the number of patches in a frame.
+#
+# </details>
+#
 # The attention of the package, whose source the cell shows below the tubes, is this `rearrange`, one ordinary
 # attention, and the way back.
 #
@@ -587,8 +592,8 @@ attention_explorer(
 # ### How much reaches a patch?
 #
 # The product of the maps leaves out three things: the **residual** (a patch keeps what it has), the **gate** and the
-# other linear maps (what passes may be made large or small), and the norms. The derivative leaves out nothing: how much
-# does the patch's vector after the block change when another one before it does?
+# other linear maps (what passes may be made large or small), and the norms. The derivative counts all of them, for
+# small changes: how much does the patch's vector after the block change when another one before it does?
 #
 # > **Predict.** A patch on the digit in frame 3. By the product of the maps nearly nothing comes from itself. By the
 # > derivative: nearly nothing, a tenth, or almost half?
@@ -713,7 +718,7 @@ assert count_macs(real, 1, 3, 8, 224, 224) == timesformer_cost(frames=8).macs
 from videoformer_edu.cost import PUBLISHED_TIMESFORMER
 from videoformer_edu.figures.cost import cost_curves
 
-frames_axis = [1, 2, 4, 8, 11, 16, 32, 64, 96, 128]
+frames_axis = sorted({1, 2, 4, 8, 16, 32, 64, 96, 128, crossing()})
 curves = {kind: [timesformer_cost(frames=t, attention=kind).macs for t in frames_axis]
           for kind in ("joint", "divided", "space_only")}
 marks = {row.name: (row.frames, 1e9 * row.gmacs)

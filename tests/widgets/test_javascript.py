@@ -8,6 +8,7 @@ import pytest
 import torch
 from javascript import evaluate
 
+from videoformer_edu.figures.cost import LINES
 from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets import ShownMap, Task
 from videoformer_edu.widgets.payload import encode_map
@@ -189,3 +190,10 @@ def test_what_is_seen_is_said(asked, words):
                     " cls: false, label: 'a' }, looked, k, answer, best)",
                     looked=way == "looked", k=k, best=best, answer=answer)
     assert said == words
+
+
+def test_ways_to_attend_have_the_colours_and_dashes_of_the_figures():
+    roles = evaluate("kit.ROLES")
+    assert {name: (role["colour"], role["dash"] == "") for name, role in roles.items()} == {
+        name: (colour, dashes == "-") for name, (colour, dashes) in LINES.items()}
+    assert len({role["dash"] for role in roles.values()}) == len(roles)

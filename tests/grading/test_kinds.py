@@ -44,6 +44,8 @@ WRONG = [
     (7, "7", "should return a whole number; yours returned '7'"),
     (7, torch.tensor([7]), "should return a whole number; yours returned a tensor of shape (1,)"),
     (3**39, int(float(3**39)), "you gave 4052555153018976256, expected 4052555153018976267"),
+    (7, torch.tensor(7.0), "a count is a whole number; yours is a tensor of shape () in float32, which cannot hold a"),
+    ((7, 8), torch.tensor([7.0, 8.0]), "a count is a whole number; yours is 7.0 in float32"),
     (7, float("inf"), "the result is inf; look for a division by zero"),
     (0.1, 0.2, "you gave 0.2, expected 0.1"),
     (True, 1, "the result should be True or False; yours is 1"),

@@ -97,7 +97,7 @@ def test_the_command_judges_the_bank_on_many_seeds(capsys, monkeypatch):
         assert f"{exercise.id} {exercise.title}: {tried} verdicts on" in printed
     assert printed.count(", 0 of them wrong\n") == 4
     exercise = load("04").exercise(4)
-    swapped = replace(exercise, mutants=(replace(exercise.mutants[0], name="right", edits=()),),
+    swapped = replace(exercise, mutants=(replace(exercise.mutants[0], name="right", edits=(("(t + n)", "(n + t)"),)),),
                       styles=(Style("wrong", {"crossing": lambda n, d: 3}),))
     monkeypatch.setattr(command, "load", lambda number: SheetSpec("04", "T", "s", (swapped,)))
     assert command.main(["04", "--seeds", "1"]) == 1

@@ -128,6 +128,8 @@ def dtype_words(case: Case, pair: Pair) -> str | None:
     if not pair.is_array:
         if kind_of(expected) == "a whole number" and isinstance(value, float) and np.isfinite(value):
             return f"a count is a whole number; yours is {pair.given.seen}. Round it the right way (// or math.floor)."
+        if kind_of(expected) == "a whole number" and dtype in ("float32", "float16", "bfloat16"):
+            return f"a count is a whole number; yours is {pair.given.seen} in {dtype}, which cannot hold a large one."
         if kind_of(expected) == "True or False" and not isinstance(value, bool):
             return f"{whose(pair)} should be True or False; yours is {pair.given.seen}."
         return None

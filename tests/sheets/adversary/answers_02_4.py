@@ -1,0 +1,4 @@
+from tests.sheets.adversary.answers_02 import RIGHT as _R
+from tests.sheets.adversary.answers_02 import WRONG as _W
+
+WRONG, RIGHT = _W["4"], _R["4"]

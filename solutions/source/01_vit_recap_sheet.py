@@ -260,7 +260,7 @@ else:
 
 # %% [markdown]
 # And another picture size? Your `resize_table` makes the same weights run on pictures of 40 x 56 pixels. They *run*;
-# whether they still read is another question, which lesson 01 asked at its end.
+# whether they still read is another question, which lesson 01 measured in section 3.
 
 # %%
 if finished:

@@ -148,11 +148,14 @@ LENGTH = tuple(
 # More frames of the same scene, each showing less motion; or a scene that goes on, as fast frame by frame.
 DENSER = tuple(Material(frames=frames) for frames in (12, 16, 24))
 LONGER = tuple(Material(frames=frames, speed=frames / 8) for frames in (12, 16, 24))
-POSITIONS = (
-    Experiment("divided_table", "divided attention, learned tables", TIMESFORMER, ("positions",),
-               dict(attention="divided", positions="table"), also=(*DENSER, *LONGER),
-               note="The settings of `timesformer_motion_divided`, run again for the other lengths."),
-)
+POSITIONS = tuple(
+    Experiment(f"divided_{positions}", f"divided attention, {words}", TIMESFORMER, ("positions",),
+               dict(attention="divided", positions=positions), also=(*DENSER, *LONGER), note=note)
+    for positions, words, note in (
+        ("table", "learned tables", "The settings of `timesformer_motion_divided`, run again for the other lengths."),
+        ("rotary", "rotary positions",
+         "No table and no new parameter. No cure here: the stretched tables are better at 12 and 16 frames of either "
+         "kind, and at 24 frames of a longer clip the seeds of the two overlap.")))
 
 # ---------------------------------------------------------------------------------------------------- pretraining
 

@@ -124,18 +124,18 @@ def test_the_page_says_what_the_results_say(made):
 
 
 def test_accuracy_on_other_clips_is_a_table_of_its_own(tmp_path):
-    chosen, store = changed(EXPERIMENTS["divided_table"], seeds=(0, 1)), Store(tmp_path)
+    chosen, store = changed(EXPERIMENTS["divided_rotary"], seeds=(0, 1)), Store(tmp_path)
     for seed, shares in ((0, (0.5, 0.25)), (1, (0.75, 0.25))):
         found = [[12, 1.0, shares[0]], [16, 2.0, shares[1]]]
         store.keep(chosen, seed, c3d_motion(), a_row(seed, 0.5, elsewhere=found))
     page = markdown(gather([chosen], store))
     assert "| name | 12 denser | 16 longer |" in page
-    assert "| `divided_table` | 62.5 (50.0 – 75.0) | 25.0 |" in page
+    assert "| `divided_rotary` | 62.5 (50.0 – 75.0) | 25.0 |" in page
 
 
 def test_only_a_clip_of_another_speed_names_it():
     """So that what was measured before there were speeds is still what the catalogue asks for."""
-    usual, rotary = EXPERIMENTS["c3d"].settings(), EXPERIMENTS["divided_table"].settings()
+    usual, rotary = EXPERIMENTS["c3d"].settings(), EXPERIMENTS["divided_rotary"].settings()
     assert "speed" not in usual["material"] and "also" not in usual
     assert [material.get("speed") for material in rotary["also"]] == [None, None, None, 1.5, 2.0, 3.0]
 

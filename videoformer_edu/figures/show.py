@@ -94,7 +94,8 @@ def img_html(picture: Figure | Image.Image, *, alt: str, width: int | None = Non
                                     if plot else photographs)
     data = base64.b64encode(packed(pixels, photographs=photographs)).decode()
     img = (f'<img alt="{html.escape(alt.strip())}" width="{shown}" height="{height}" '
-           f'style="max-width:100%;height:auto{enlarged}" src="data:image/webp;base64,{data}">')
+           f'style="max-width:100%;height:auto;aspect-ratio:{shown}/{height}{enlarged}" '  # whole pixels, no hairline
+           f'src="data:image/webp;base64,{data}">')
     return f'{FOLLOWS}<span class="vfe-plot">{img}<i style="{_all_but(_kept(picture))}"></i></span>' if plot else img
 
 

@@ -1,6 +1,7 @@
 """From a source file to the notebook before its execution: cells, their ids, the bootstrap cell, the metadata."""
 
 import hashlib
+import html
 import pathlib
 from dataclasses import dataclass
 
@@ -75,6 +76,8 @@ def compose(job: Job, *, answered: bool = False) -> NotebookNode:
     cells.insert(1, new_code_cell(BOOTSTRAP, id="bootstrap", metadata={"tags": ["bootstrap"]}))
     if job.kind == "lesson":
         fold(cells)
+        if len(cells) > 2 and cells[2].cell_type == "code":  # a lesson opens with a picture; its code is a click away
+            cells[2].metadata["jupyter"] = {"source_hidden": True}
     return new_notebook(cells=cells, metadata={
         "colab": {"name": job.target.name, "provenance": [], "toc_visible": True}, **KERNEL})
 
@@ -119,8 +122,9 @@ def _cells(cell: NotebookNode, id: str, kind: str, answered: bool) -> list[Noteb
             raise ValueError(f"the gap in the cell that begins {source[:40]!r} has an answer of "
                              f"{len(answer.splitlines())} lines; two to four are asked for")
         source = as_solution(source) if answered else as_exercise(source)
-        more = [new_markdown_cell(f"<details><summary>One way to fill it</summary>\n\n```python\n{answer}\n```\n\n"
-                                  "</details>", id=f"{id}-answer")]
+        # one HTML block: a blank line would end it for nbconvert, and the answer would stand open in static pages
+        more = [new_markdown_cell(f"<details><summary>One way to fill it</summary><pre><code>{html.escape(answer)}"
+                                  "</code></pre></details>", id=f"{id}-answer")]
     elif cell.cell_type == "code":
         source = {"lesson": str, "solution": as_solution, "exercise": as_exercise}[kind](source)
     if not source.strip():

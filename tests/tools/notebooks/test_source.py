@@ -108,8 +108,8 @@ print(twice(3))
     path.write_text(path.read_text() + gap)
     *_, cell, answer, navigation = cells(course, "lesson")
     assert cell.source == "def twice(x):\n    ...  # your code here\n\nprint(twice(3))"
-    assert answer.cell_type == "markdown" and "<details>" in answer.source
-    assert "```python\ny = x + x\nreturn y\n```" in answer.source
+    assert answer.cell_type == "markdown" and answer.source == (
+        "<details><summary>One way to fill it</summary><pre><code>y = x + x\nreturn y</code></pre></details>")
     filled = compose(Job(course, "lesson", "04_tiny"), answered=True).cells[-3]
     assert "y = x + x" in filled.source and filled.id == cell.id and "BEGIN" not in filled.source
     path.write_text(path.read_text().replace("    y = x + x\n    return y\n", "    return x + x\n"))
@@ -129,6 +129,15 @@ def test_the_cells_that_answer_a_prediction_open_folded(course):
     assert not is_covered(folded[0])
     cover(lesson)
     assert is_covered(folded[0]) and folded[0].outputs[1].text == "the answer"
+
+
+def test_the_code_of_the_opening_picture_is_folded_in_a_lesson_alone(course):
+    def hidden(kind):
+        return [number for number, cell in enumerate(cells(course, kind))
+                if cell.metadata.get("jupyter", {}).get("source_hidden")]
+
+    assert cells(course, "lesson")[2].cell_type == "code"
+    assert (hidden("lesson"), hidden("solution"), hidden("exercise")) == ([2], [], [])
 
 
 def test_a_sheets_functions_come_from_its_spec(course):

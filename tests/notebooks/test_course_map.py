@@ -61,7 +61,9 @@ def test_the_readme_shows_the_same_tables():
 def test_every_place_the_readme_points_to_is_there():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     places = [place for place in re.findall(r"\]\(([^)]+)\)", readme) if "://" not in place]
-    assert len(places) >= 8 and [place for place in places if not (ROOT / place).exists()] == []
+    pictures = re.findall(r'<img src="([^"]+)"', readme)
+    assert len(places) >= 8 and len(pictures) == len(COURSE.written())
+    assert [place for place in places + pictures if not (ROOT / place).exists()] == []
 
 
 @pytest.mark.parametrize("job", JOBS, ids=str)

@@ -123,11 +123,14 @@ def exercise_table(lesson: Lesson) -> str:
                       f"| | together | {_minutes(lesson)} | {points} |"])
 
 
-def course_map(course: Course, lessons: str, sheets: str) -> str:
-    """The map as a Markdown table. The arguments are the ways to the two folders from the page that shows it."""
+def course_map(course: Course, lessons: str, sheets: str, pictures: str = "") -> str:
+    """The map as a Markdown table. The arguments are the ways to the folders from the page that shows it; with
+    `pictures`, each written lesson has its first picture, small (tools/thumbnails)."""
     lines = ["| lesson | the question it answers | minutes | sheet |", "|---|---|---|---|"]
     for one in course.lessons:
         name = f"[**{one.label}**]({lessons}{one.name}.ipynb)" if one.written else f"{one.label} *(not yet)*"
+        if pictures and one.written:
+            name += f'<br><img src="{pictures}lesson_{one.number}.png" width="200" alt="">'
         lines.append(f"| {name} | {one.question} | {one.minutes} | {_sheet(one, sheets)} |")
     return "\n".join(lines)
 
@@ -148,7 +151,8 @@ def objectives_table(course: Course) -> str:
 
 def fill_readme(text: str, course: Course) -> str:
     """The README with the two tables between their markers, `<!-- course map -->` to `<!-- end -->`."""
-    tables = {"course map": course_map(course, "notebooks/", "exercises/"), "objectives": objectives_table(course)}
+    tables = {"course map": course_map(course, "notebooks/", "exercises/", "docs/pictures/"),
+              "objectives": objectives_table(course)}
     for name, table in tables.items():
         text, places = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", lambda found, table=table:
                                f"{found[1]}{table}\n{found[2]}", text, flags=re.S)

@@ -51,15 +51,12 @@ from torch import nn
 
 from videoformer_edu.attention.patterns import Full, Spatial, Temporal
 from videoformer_edu.cost import activations, attention_macs, clip_cost, count_macs, timesformer_cost, vit_cost
+from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
 from videoformer_edu.figures.cube import show_token_cubes
 from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # one thread: what is measured below belongs to one core
-
-# %%
-from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
-
 block = Repeat("block", 12, (Stage("joint", residual=True), Stage("mlp", residual=True)), "1,569 × 768")
 column = ("3 × 8 × 224 × 224", Stage("embed", "1,568 × 768"), Stage("cls", "1,569 × 768"), Stage("positions"), block,
           Stage("head", "400 logits"))
@@ -378,14 +375,7 @@ print({kind: f"{count:.1f} M parameters" for kind, count in millions.items()})
 # Not at all: it costs 9 % *more*. Divided saves most of the pairs, a quarter of the bill, and pays for a second set of
 # maps (a second attention and one map behind it), $5\,l\,d^2$ in every block. From 11 frames on it wins; at 96 it costs
 # less than a third. You derive the 11 in the sheet.
-
-# %%
-at_8, at_96 = ({kind: timesformer_cost(frames=t, attention=kind).macs for kind in millions} for t in (8, 96))
-print(f"divided / joint: {at_8['divided'] / at_8['joint']:.2f} at 8 frames (above 1), "
-      f"{at_96['divided'] / at_96['joint']:.2f} at 96 (below 0.33)")
-assert at_8["divided"] > 1.05 * at_8["joint"] and at_96["divided"] < 0.33 * at_96["joint"]
-
-# %% [markdown]
+#
 # ## 5 · Four numbers for one model
 #
 # The TimeSformer paper prints **0.59** TFLOPs for the model that we just counted at 195.8 G.
@@ -394,6 +384,9 @@ assert at_8["divided"] > 1.05 * at_8["joint"] and at_96["divided"] < 0.33 * at_9
 # > 0.20, 0.39, 0.59 or 1.17 T?
 
 # %%
+at_8, at_96 = ({kind: timesformer_cost(frames=t, attention=kind).macs for kind in millions} for t in (8, 96))
+assert at_8["divided"] > 1.05 * at_8["joint"] and at_96["divided"] < 0.33 * at_96["joint"]  # section 4
+
 with torch.device("meta"):
     divided = TimeSformer(frames=8)
 one_view = count_macs(divided, 1, 3, 8, 224, 224)
@@ -481,6 +474,13 @@ for kind in ("joint", "divided"):
           f"{kept[kind][1] / MIB:5.1f} with checkpointing; for each token and block "
           f"{kept[kind][0] / 4 / 12 / 1569 / 768:.1f} d numbers")
 
+closed = activations(attention="divided")
+print(f"kept, formula and counted: {closed.kept:,} {kept['divided'][0]:,} bytes")
+print(f"checkpointed:              {closed.checkpointed:,} {kept['divided'][1]:,} bytes")
+work = {purpose: clip_cost(attention="divided", purpose=purpose).macs / one_view
+        for purpose in ("inference", "training", "checkpointed")}
+print("in forward passes:", ", ".join(f"{purpose} {passes:.0f}" for purpose, passes in work.items()))
+
 # %% [markdown]
 # Divided keeps *more*. A joint block keeps sixteen vectors for each token: what the two norms were given and what they
 # gave, three for q, k and v, one for the mean of the values, and eight in the MLP, before and after its GELU. A divided
@@ -488,19 +488,8 @@ for kind in ("joint", "divided"):
 # training follows the tokens, not the pairs**.
 #
 # **Checkpointing** (Chen et al., 2016) keeps the input of each block, one vector in place of sixteen, and computes the
-# inside again when the backward pass arrives. The trade, in the package's closed form and in what it counts:
-
-# %%
-closed = activations(attention="divided")
-print(f"kept, formula and counted: {closed.kept:,} {kept['divided'][0]:,} bytes")
-print(f"checkpointed:              {closed.checkpointed:,} {kept['divided'][1]:,} bytes")
-work = {purpose: clip_cost(attention="divided", purpose=purpose).macs / one_view
-        for purpose in ("inference", "training", "checkpointed")}
-print("in forward passes:", ", ".join(f"{purpose} {passes:.0f}" for purpose, passes in work.items()))
-assert (closed.kept, closed.checkpointed) == tuple(kept["divided"]) and kept["divided"][0] > 1.3 * kept["joint"][0]
-assert closed.kept > 15 * closed.checkpointed
-
-# %% [markdown]
+# inside again when the backward pass arrives. The package's closed form and what it counts agree to the byte.
+#
 # A backward pass costs two forward passes; computing the blocks again costs one more. So checkpointing asks a third
 # more work for a twentieth of the activations. (The whole step shrinks less: weights, gradients and AdamW's two
 # moments are 16 bytes a parameter, 1.8 GiB here, and the inside of one block comes back at a time.)
@@ -517,14 +506,17 @@ assert closed.kept > 15 * closed.checkpointed
 #
 # Dividing the attention is not on this list: once attention is fused, it saves time on long clips and no memory. The
 # commands stand in [docs/training.md](../docs/training.md).
-
-# %% [markdown]
+#
 # ## 7 · Ask your machine
 #
 # Enough formulas. Two numbers describe a machine well enough for a first guess: how many multiply-adds it does in a
 # second, and how many bytes it has. Here is the first, from one matrix product of the shape that a block is made of.
 
 # %%
+assert (closed.kept, closed.checkpointed) == tuple(kept["divided"]) and kept["divided"][0] > 1.3 * kept["joint"][0]
+assert closed.kept > 15 * closed.checkpointed
+
+
 def seconds(run, times=5):
     """Processor time of `run()`: the best of some, after one that warms up."""
     run()
@@ -610,18 +602,16 @@ print(f"peak memory: formula and found differ by {max(apart):.1%} at most, asked
 #   very short clips pay for calls. On the machine that made this page it was 20 to 40 % from 8 frames on.
 # - **Memory lies on the line**, because it is counted: `peak_bytes` follows every tensor that is made and freed. It
 #   does not see what a kernel needs inside. At 64 frames the stored tables take ten times the rest.
-
-# %%
-assert told > 20 and growth > 8  # more than the frames
-assert max(apart) < 0.01 and stored[-1] > 8 * peaks["joint"][-1]
-
-# %% [markdown]
+#
 # ## 8 · A minute, and five seconds that do not exist yet
 #
 # > **Predict.** One minute of film, 25 frames a second, each of 196 patches, through a joint ViT-B. How many tokens?
 # > Which share are the pairs? And would your machine need seconds, minutes, or hours?
 
 # %%
+assert told > 20 and growth > 8  # section 7: more than the frames
+assert max(apart) < 0.01 and stored[-1] > 8 * peaks["joint"][-1]
+
 minute = timesformer_cost(frames=60 * 25, attention="joint")
 share_of_pairs = 12 * 2 * minute.pairs * 768 / minute.macs
 print(f"{minute.tokens:,} tokens, {minute.macs / 1e12:,.0f} T multiply-adds, {share_of_pairs:.0%} of them for pairs")

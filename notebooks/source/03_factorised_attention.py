@@ -20,8 +20,6 @@
 # A ball is kicked in the first frame and lands, seven frames later, at the other end of the picture. Which tokens have
 # to look at which, so that a model can know it is the same ball? Everybody at everybody, is one answer. Below is a
 # cheaper one at work: each token looks at a small window only, and still the news spreads.
-#
-# OBJECTIVES
 
 # %%
 import torch
@@ -41,6 +39,8 @@ show_lit_cubes({f"blocks: {k}": after <= k for k in (1, 3, 5, 7)}, clip, ball,
                        "windows.")
 
 # %% [markdown]
+# OBJECTIVES
+#
 # **Before you go on**, three questions on lesson 02. Answer each aloud, then open it.
 #
 # <details><summary>How many tokens has a clip of 8 frames of 224 x 224 pixels, with patches of 16 x 16?</summary>

@@ -19,22 +19,8 @@
 # place they really use. **The answer stands in no drawing.**
 
 # %%
-import torch
-from einops import rearrange
-from torch import nn
-
-from videoformer_edu.data.motion import motion_batch, motion_test_set
-from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
-from videoformer_edu.figures.show import show
-from videoformer_edu.figures.source import show_source
-from videoformer_edu.pretrained.small import load_small, small_results
-from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, inflate
 
-torch.manual_seed(0)
-_ = torch.set_grad_enabled(False)  # nothing is trained in this lesson
-
-# %%
 start = ("video 3 x 8 x 32 x 32", Stage("embed", "tokens 64 x 64", text="tubelets"))
 space, time, joint, mlp = (Stage(kind, residual=True) for kind in ("space", "time", "joint", "mlp"))
 vectors = Repeat("spatial encoder", 2, (space, mlp), "vectors 4 x 64")
@@ -58,6 +44,21 @@ show_architecture({name: (*column, Stage("head", "8 logits")) for name, column i
 #
 # <details><summary>Divided attention has fewer pairs than joint attention. When is it cheaper?</summary>
 # Only from about 11 frames of 224 pixels on: it pays for a second attention and a gate.</details>
+
+# %%
+import torch
+from einops import rearrange
+from torch import nn
+
+from videoformer_edu.data.motion import motion_batch, motion_test_set
+from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
+from videoformer_edu.figures.show import show
+from videoformer_edu.figures.source import show_source
+from videoformer_edu.pretrained.small import load_small, small_results
+from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed, inflate
+
+torch.manual_seed(0)
+_ = torch.set_grad_enabled(False)  # nothing is trained in this lesson
 
 # %% [markdown]
 # ## 1 · A tubelet: two frames in one token
@@ -697,6 +698,9 @@ show(accuracy_against(lines, "frames at the test (trained on 8)", guess=1 / 8),
 # defaults of PyTorch's layer, and what does `variant="factorised_encoder"`, spelled as here, build?)
 
 # %% tags=["your_turn"]
+from zlib import crc32  # so that the answer does not stand here
+
+
 def defects():
     """Five letters in a string, such as "aghij"."""
     # BEGIN SOLUTION
@@ -705,7 +709,9 @@ def defects():
     # END SOLUTION
 
 
-your_turn(defects(), "bdefj", "Five letters. The convolution, the head, the token order and the means are right.")
+said = defects()
+your_turn(said if said is None or said is ... else crc32(str(said).encode()) == 1095302856, True,
+          "Five letters. The convolution, the head, the token order and the means are right.")
 
 # %% [markdown]
 # Each can be measured. Here is the same model in short, to be asked:

@@ -101,9 +101,9 @@ with torch.device("meta"):  # shapes alone, no numbers
               f"{grid.t} x {grid.h} x {grid.w} = {tokens.shape[1]:,} tokens")
 
 # %% [markdown]
-# 196, then 1,568, then 6,272: tokens grow with the frames, no faster. Tubelets of two give half of them, 3,136. What
-# they give up is that two moments share one token; what they win, besides the cost, is that a token now holds a
-# *change* (lesson 05 measures how much that gives away).
+# <details><summary>Compare</summary>196, then 1,568, then 6,272: tokens grow with the frames, no faster. Tubelets of
+# two give half of them, 3,136. What they give up is that two moments share one token; what they win, besides the
+# cost, is that a token now holds a <em>change</em> (lesson 05 measures how much that gives away).</details>
 #
 # **Your turn.** Write the formula for square frames.
 
@@ -141,8 +141,9 @@ except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# None. There is no error and no warning; the last frame is simply never seen, and with 100 pixels and patches of 8 it
-# is the right and the lower edge. The package refuses instead, and names the numbers that fit.
+# <details><summary>Compare</summary>None. There is no error and no warning; the last frame is simply never seen, and
+# with 100 pixels and patches of 8 it is the right and the lower edge. The package refuses instead, and names the
+# numbers that fit.</details>
 #
 # ## 2 · Which frames?
 #
@@ -185,9 +186,9 @@ share = {name: (answers(slow.clips[:, :, chosen]) == slow.direction).float().mea
 print({name: f"{value:.0%}" for name, value in share.items()})
 
 # %% [markdown]
-# **Dense** sees an eighth of the way. The digit moves two pixels in it, and what happens before and after is not in the
-# clip: dense windows lose everything *outside*. **Segments** see all of it. So are segments always better? They lose
-# what happens *between* two frames.
+# <details><summary>Compare</summary><b>Dense</b> sees an eighth of the way. The digit moves two pixels in it, and
+# what happens before and after is not in the clip: dense windows lose everything <em>outside</em>. <b>Segments</b>
+# see all of it. So are segments always better? They lose what happens <em>between</em> two frames.</details>
 #
 # Here is the opposite film. The digit jumps two pixels to its side in every frame, and the picture is 32 pixels wide
 # with its edges joined. We take every 15th frame.
@@ -264,10 +265,11 @@ right["first 4 of 8"] = (answers(eight.clips[:, :, :4]) == eight.direction).floa
 print({name: f"{value:.0%}" for name, value in right.items()})
 
 # %% [markdown]
-# Four times the frames of the *same* scene cost this model nothing: rows between two rows mean a time between two
-# times. Half of the scene costs much more: there the digit moves half as far, and the table, stretched over it, tells a
-# wrong speed. So keep the *duration* when you change the number of frames. What other models do, and a position code
-# without any table, is lesson 05. What never changes for free is the bill.
+# <details><summary>Compare</summary>Four times the frames of the <em>same</em> scene cost this model nothing: rows
+# between two rows mean a time between two times. Half of the scene costs much more: there the digit moves half as
+# far, and the table, stretched over it, tells a wrong speed. So keep the <em>duration</em> when you change the number
+# of frames. What other models do, and a position code without any table, is lesson 05. What never changes for free is
+# the bill.</details>
 #
 # ## 3 · What does one block pay for?
 #
@@ -300,9 +302,10 @@ print(f"the whole model: {picture / 1e9:.1f} G for a picture, {eight_frames / 1e
       f"{eight_frames / picture:.1f} times as much")
 
 # %% [markdown]
-# A quarter, as in the toy, because 1,569 and 6 · 768 stand almost as 8 and 24. And ten pictures, not sixty-four. The
-# text from which this course grew calls attention between all tokens of a video "prohibitively expensive!", and its
-# example has 8 frames. At 8 frames the dear part is the same as in a picture: the maps that take each token alone.
+# <details><summary>Compare</summary>A quarter, as in the toy, because 1,569 and 6 · 768 stand almost as 8 and 24. And
+# ten pictures, not sixty-four. The text from which this course grew calls attention between all tokens of a video
+# "prohibitively expensive!", and its example has 8 frames. At 8 frames the dear part is the same as in a picture: the
+# maps that take each token alone.</details>
 #
 # A formula is a claim. Count the products in the real module:
 
@@ -372,9 +375,9 @@ millions = {kind: timesformer_cost(attention=kind).parameters / 1e6 for kind in 
 print({kind: f"{count:.1f} M parameters" for kind, count in millions.items()})
 
 # %% [markdown]
-# Not at all: it costs 9 % *more*. Divided saves most of the pairs, a quarter of the bill, and pays for a second set of
-# maps (a second attention and one map behind it), $5\,l\,d^2$ in every block. From 11 frames on it wins; at 96 it costs
-# less than a third. You derive the 11 in the sheet.
+# <details><summary>Compare</summary>Not at all: it costs 9 % <em>more</em>. Divided saves most of the pairs, a
+# quarter of the bill, and pays for a second set of maps (a second attention and one map behind it), $5\,l\,d^2$ in
+# every block. From 11 frames on it wins; at 96 it costs less than a third. You derive the 11 in the sheet.</details>
 #
 # ## 5 · Four numbers for one model
 #
@@ -395,10 +398,10 @@ for views in (1, 3):
           f"{views * 2 * one_view / 1e12:.3f} T floating-point operations")
 
 # %% [markdown]
-# The paper tests each clip in **three views** (three crops, answers averaged) and counts a multiply-add as one:
-# $3 \times 195.8 = 587.5$. PyTorch counts a multiplication and an addition as two: 0.392 T for one view. The *same*
-# model honestly has four costs that differ by a factor of six. So a cost needs three words beside it: of what, for
-# how many views, at which clip.
+# <details><summary>Compare</summary>The paper tests each clip in <b>three views</b> (three crops, answers averaged)
+# and counts a multiply-add as one: $3 \times 195.8 = 587.5$. PyTorch counts a multiplication and an addition as two:
+# 0.392 T for one view. The <em>same</em> model honestly has four costs that differ by a factor of six. So a cost
+# needs three words beside it: of what, for how many views, at which clip.</details>
 #
 # **Where this breaks.** PyTorch's counter sees matrix products. The fused attention kernel on a CPU is none to it.
 
@@ -482,10 +485,10 @@ work = {purpose: clip_cost(attention="divided", purpose=purpose).macs / one_view
 print("in forward passes:", ", ".join(f"{purpose} {passes:.0f}" for purpose, passes in work.items()))
 
 # %% [markdown]
-# Divided keeps *more*. A joint block keeps sixteen vectors for each token: what the two norms were given and what they
-# gave, three for q, k and v, one for the mean of the values, and eight in the MLP, before and after its GELU. A divided
-# block has another attention with its own norm and map, and keeps about 23. Once no scores are stored, **memory in
-# training follows the tokens, not the pairs**.
+# <details><summary>Compare</summary>Divided keeps <em>more</em>. A joint block keeps sixteen vectors for each token:
+# what the two norms were given and what they gave, three for q, k and v, one for the mean of the values, and eight in
+# the MLP, before and after its GELU. A divided block has another attention with its own norm and map, and keeps about
+# 23. Once no scores are stored, <b>memory in training follows the tokens, not the pairs</b>.</details>
 #
 # **Checkpointing** (Chen et al., 2016) keeps the input of each block, one vector in place of sixteen, and computes the
 # inside again when the backward pass arrives. The package's closed form and what it counts agree to the byte.
@@ -620,8 +623,8 @@ print(f"this machine, one thread, here: {minute.macs / speed / 3600:.1f} hours")
 print(f"8 of its frames instead, here: {eight_frames / speed:.1f} seconds")
 
 # %% [markdown]
-# Now the word is right: *prohibitive*. But nobody looks at every frame of a minute. Neighbouring frames are nearly the
-# same picture, and section 2 is where the money is.
+# <details><summary>Compare</summary>Now the word is right: <em>prohibitive</em>. But nobody looks at every frame of a
+# minute. Neighbouring frames are nearly the same picture, and section 2 is where the money is.</details>
 #
 # Models that *make* video cannot skip frames. HunyuanVideo writes five seconds at 720p: 117 frames of 768 x 1280
 # pixels. A learned compression makes 30 steps of 96 x 160 out of them, patches of 2 x 2 leave 30 x 48 x 80 tokens. Its
@@ -636,8 +639,9 @@ print(f"{generated:,} tokens; pairs by the formula: {pair_share:.0%} of the mult
 print(f"attention, as measured on a GPU by Zhang et al. (2025): 800 of 945 seconds = {800 / 945:.0%}")
 
 # %% [markdown]
-# A formula of one line, and a stopwatch on another machine, agree to two points. (Partly by luck: a kernel may do pairs
-# faster or slower than maps.) In such models attention is the whole story; lesson 06 is about not doing all of it.
+# <details><summary>Compare</summary>A formula of one line, and a stopwatch on another machine, agree to two points.
+# (Partly by luck: a kernel may do pairs faster or slower than maps.) In such models attention is the whole story;
+# lesson 06 is about not doing all of it.</details>
 #
 # ## 9 · What does my clip cost?
 #
@@ -675,10 +679,11 @@ turned = (logits.mean(1) - logits.flip(1).mean(1)).abs().max().item()
 print(f"backwards, the mean changes by {turned:.6f}")
 
 # %% [markdown]
-# More: each frame shows the digit at another place, on another piece of the photograph, and mistakes average out. That
-# is a gain of video that needs no attention in time. And backwards changes nothing, to rounding: **a mean has no
-# order.** For *which direction?* the same construction is worthless. Trained for it, space-only attention stays at
-# 12 %, a guess ([docs/experiments.md](../docs/experiments.md)).
+# <details><summary>Compare</summary>More: each frame shows the digit at another place, on another piece of the
+# photograph, and mistakes average out. That is a gain of video that needs no attention in time. And backwards changes
+# nothing, to rounding: <b>a mean has no order.</b> For <em>which direction?</em> the same construction is worthless.
+# Trained for it, space-only attention stays at 12 %, a guess (<a
+# href="../docs/experiments.md">docs/experiments.md</a>).</details>
 #
 # So ask of your classes what we asked of digits and directions. On Kinetics-400, where a swimming pool says
 # "swimming", space-only reaches 76.9 % and divided 78.0 %. On Something-Something v2, where one must tell *pushing

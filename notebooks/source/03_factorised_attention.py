@@ -249,9 +249,9 @@ for name, module in modules.items():
     assert difference < 1e-5 and masked == 4 * middle.l * 48**2 + 2 * middle.l**2 * 48 and regrouped < 0.5 * masked
 
 # %% [markdown]
-# The same numbers, up to rounding. The mask saved **nothing**: it multiplies as much as joint attention does, and then
-# throws most of it away. So every efficient module of this course is a regrouping, and its pattern, used as a mask, is
-# the *test* of it.
+# <details><summary>Compare</summary>The same numbers, up to rounding. The mask saved <b>nothing</b>: it multiplies as
+# much as joint attention does, and then throws most of it away. So every efficient module of this course is a
+# regrouping, and its pattern, used as a mask, is the <em>test</em> of it.</details>
 #
 # And in seconds? Measure it here, on 8 frames of 14 x 14 patches, on your machine:
 
@@ -322,8 +322,8 @@ through = [names[r] for r in range(grid.l) if in_space[door, r] and after_time[r
 print("t0·sky came through", through)
 
 # %% [markdown]
-# Through exactly one token: `t1·sky`, the place where the news *was*, at the time when it is needed. Keep that in mind
-# for section 6.
+# <details><summary>Compare</summary>Through exactly one token: <code>t1·sky</code>, the place where the news
+# <em>was</em>, at the time when it is needed. Keep that in mind for section 6.</details>
 #
 # **Your turn.** One step of reach, in two lines: tables `looks` and `heard`, both `(l, l)` bool; the residual included.
 
@@ -375,9 +375,10 @@ show(pattern_matrices({name: reach(one, small) for name, one in list(block.items
      caption="The same after one block as matrices, on 4 frames of 2 x 2: the row has heard the column.")
 
 # %% [markdown]
-# Three things to take away. **Divided and axial need one block, factorised heads need two**: heads of one attention
-# look at the same time, so nobody can pass on what another head has just heard. **Windows that never shift never get
-# out.** And *near frames* pass the news one frame a block, like a rumour: 8 frames, 7 blocks.
+# <details><summary>Compare</summary>Three things to take away. <b>Divided and axial need one block, factorised heads
+# need two</b>: heads of one attention look at the same time, so nobody can pass on what another head has just heard.
+# <b>Windows that never shift never get out.</b> And <em>near frames</em> pass the news one frame a block, like a
+# rumour: 8 frames, 7 blocks.</details>
 #
 # ### Does the gradient agree?
 #
@@ -466,9 +467,10 @@ show(looks_against_waiting(points, large.l),
 assert points["axial"][1] < 1.05 * 3 * large.l ** (1 / 3) and points["planes and rows"][1] == 126
 
 # %% [markdown]
-# Axial attention lies on the bound: 36 keys where 35 is the least. Even with two attentions divided is not the
-# cheapest. Cut the clip into *planes* (all frames, all rows, one column) and *rows*, and 126 keys do what 204 did.
-# *Factorised heads, then time* need 110: half of the heads pay for 8 keys, half for 196, then everyone for 8.
+# <details><summary>Compare</summary>Axial attention lies on the bound: 36 keys where 35 is the least. Even with two
+# attentions divided is not the cheapest. Cut the clip into <em>planes</em> (all frames, all rows, one column) and
+# <em>rows</em>, and 126 keys do what 204 did. <em>Factorised heads, then time</em> need 110: half of the heads pay
+# for 8 keys, half for 196, then everyone for 8.</details>
 #
 # The line holds where all tokens and heads look at equally many. Below it there are *hubs*: one token looks at all,
 # then all look at it. That is 4 keys a token on average, the own one included, and everything has to fit into one
@@ -664,10 +666,11 @@ assert max(steps["divided"] + steps["joint"]) < 1000 and 0.15 < share_right(head
 assert sum(steps["divided"]) > 1.5 * sum(steps["joint"])
 
 # %% [markdown]
-# **Factorised heads** cannot: one block of them reaches tube and frame and nothing else, as the predicates said before
-# anybody trained. Divided **can**, and it needs more steps than joint, here about three times as many on average (725,
-# 375 and 200 against about 125, when this page was written). So the third claim holds, too: the background patch has to
-# store, for whoever may ask, which shape with which colour passed through it.
+# <details><summary>Compare</summary><b>Factorised heads</b> cannot: one block of them reaches tube and frame and
+# nothing else, as the predicates said before anybody trained. Divided <b>can</b>, and it needs more steps than joint,
+# here about three times as many on average (725, 375 and 200 against about 125, when this page was written). So the
+# third claim holds, too: the background patch has to store, for whoever may ask, which shape with which colour passed
+# through it.</details>
 #
 # > **Predict.** Now cut the wire. Between temporal and spatial attention, wipe the patches of frame 1 where the objects
 # > *were*. What remains of the accuracy? And if you wipe as many other background patches?
@@ -681,8 +684,8 @@ print(f"where the objects were wiped: below 40 %, here: {100 * cut:.0f}; a guess
 assert whole > 0.95 and elsewhere > 0.75 and cut < 0.4
 
 # %% [markdown]
-# A guess. Everything the model knew about colour went through empty background. CogVideoX is right about the wiring,
-# and on this task about the learning.
+# <details><summary>Compare</summary>A guess. Everything the model knew about colour went through empty background.
+# CogVideoX is right about the wiring, and on this task about the learning.</details>
 #
 # And yet in section 5 *divided* learnt what joint did not find. There is no contradiction. Which way did the digit
 # move? asks what happened **at one place over time**: that is a tube. Which colour had this thing? asks for **the

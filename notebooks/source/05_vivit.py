@@ -80,9 +80,10 @@ grid = Grid(t=32 // 2, h=224 // 16, w=224 // 16)
 print(f"ViViT-B/16x2: {grid.t} steps of {grid.n} tubelets, {grid.l:,} tokens of {3 * 2 * 16 * 16:,} numbers each")
 
 # %% [markdown]
-# Eight tokens, in the order `(t h w)`, where `t` now counts *steps* of two frames. The published name says it all:
-# ViViT-B/16x2 is a base model with patches of 16 pixels and tubelets of 2 frames. Its 3,136 tokens are as many as
-# TimeSformer has with 16 frames, for twice as many frames.
+# <details><summary>Compare</summary>Eight tokens, in the order <code>(t h w)</code>, where <code>t</code> now counts
+# <em>steps</em> of two frames. The published name says it all: ViViT-B/16x2 is a base model with patches of 16 pixels
+# and tubelets of 2 frames. Its 3,136 tokens are as many as TimeSformer has with 16 frames, for twice as many
+# frames.</details>
 #
 # The embedding is one linear map for all boxes,
 #
@@ -137,8 +138,9 @@ for name, accuracy in known.items():
 assert known["patches of one frame"] < 0.2 and known["tubelets of two frames"] > 0.97
 
 # %% [markdown]
-# From a guess to nearly everything, without one look along time. The tubelet **leaks** the motion: two frames in order
-# show a displacement, and a linear map can subtract one from the other.
+# <details><summary>Compare</summary>From a guess to nearly everything, without one look along time. The tubelet
+# <b>leaks</b> the motion: two frames in order show a displacement, and a linear map can subtract one from the
+# other.</details>
 #
 # If all motion is read *inside* a tubelet, the order of the tubelets cannot matter. Turn round one at a time: the two
 # frames within each tubelet, or the four tubelets.
@@ -187,8 +189,9 @@ for how, embedding in inflated.items():
     assert off < 1e-5 and len(same_as) == 1
 
 # %% [markdown]
-# Both pass. Of a moving clip the average sees a blur of two frames, the central frame sees the second one sharp and
-# nothing of the first. Neither sees motion: that has to be learned. The published models begin with the central frame.
+# <details><summary>Compare</summary>Both pass. Of a moving clip the average sees a blur of two frames, the central
+# frame sees the second one sharp and nothing of the first. Neither sees motion: that has to be learned. The published
+# models begin with the central frame.</details>
 #
 # **Your turn.** Inflate by the average, for any number of frames.
 
@@ -338,10 +341,10 @@ for name, model in four.items():
     assert same > 0.95 and opposite > 0.95
 
 # %% [markdown]
-# **None of the four uses the order of its tubelets.** Reverse the steps, and every model gives the same answer as
-# before, as if nothing had happened. They have temporal encoders, temporal attentions, temporal heads, and they read
-# the motion in the tubelet, where it is easiest to find. The table above compares nothing about time; it compares four
-# ways to average.
+# <details><summary>Compare</summary><b>None of the four uses the order of its tubelets.</b> Reverse the steps, and
+# every model gives the same answer as before, as if nothing had happened. They have temporal encoders, temporal
+# attentions, temporal heads, and they read the motion in the tubelet, where it is easiest to find. The table above
+# compares nothing about time; it compares four ways to average.</details>
 #
 # That is the answer of this lesson which no architecture drawing shows: **time came in at the very first layer**. It is
 # also a habit to keep. Before you compare models on a task, find the least that solves it.
@@ -415,10 +418,10 @@ for name, by_stage in changed.items():
     assert torch.equal(heard["block 0"], reach(allowed[name], grid))  # what was measured is what the patterns allow
 
 # %% [markdown]
-# In model 2 a token hears of the 16 tubelets of its own step, now and for ever: time comes in when there are no tokens
-# any more. In model 4 it hears of its step and its tube, $16 + 4 - 1 = 19$, and of the rest through others in the next
-# block. Model 3 does both in one block. What was measured on the trained models is, to the token, what the patterns of
-# lesson 03 allow.
+# <details><summary>Compare</summary>In model 2 a token hears of the 16 tubelets of its own step, now and for ever:
+# time comes in when there are no tokens any more. In model 4 it hears of its step and its tube, $16 + 4 - 1 = 19$,
+# and of the rest through others in the next block. Model 3 does both in one block. What was measured on the trained
+# models is, to the token, what the patterns of lesson 03 allow.</details>
 #
 # Now look: amber says *how much* a token changes. Move the stage, compare the models, try a token on the digit.
 
@@ -554,8 +557,8 @@ for name, longer in (("stretched", resize_time(rows, 16)), ("last row held", row
     assert accuracy < 0.95 if name == "begun again" else accuracy > 0.95
 
 # %% [markdown]
-# Beginning again tells the model that frame 8 happened when frame 0 did. Nothing fails, and about one answer in eight
-# is lost.
+# <details><summary>Compare</summary>Beginning again tells the model that frame 8 happened when frame 0 did. Nothing
+# fails, and about one answer in eight is lost.</details>
 #
 # ### Another resolution, not square?
 #
@@ -656,11 +659,12 @@ show(accuracy_against(lines, "frames at the test (trained on 8)", guess=1 / 8),
      caption="Trained on 8 frames. Bands go from the lowest to the highest of three seeds.")
 
 # %% [markdown]
-# **No cure, in this experiment.** For denser clips the stretched table loses nothing, and rotation a lot: a frame ahead
-# now means half a step, and nothing tells the model so. For longer clips, the case that rotation is made for, the table
-# is still better at 12 and 16 frames. Only at 24 is the mean of rotation higher, and its three seeds are 65, 90 and 95
-# per cent, so they overlap with the table's: that is no difference one may rely on. It also learnt more slowly, and is
-# two points behind on the 8 frames it was trained on.
+# <details><summary>Compare</summary><b>No cure, in this experiment.</b> For denser clips the stretched table loses
+# nothing, and rotation a lot: a frame ahead now means half a step, and nothing tells the model so. For longer clips,
+# the case that rotation is made for, the table is still better at 12 and 16 frames. Only at 24 is the mean of
+# rotation higher, and its three seeds are 65, 90 and 95 per cent, so they overlap with the table's: that is no
+# difference one may rely on. It also learnt more slowly, and is two points behind on the 8 frames it was trained
+# on.</details>
 #
 # Why do large models use it, then? No *table* is missing at any length, but distances beyond those of training have
 # never been seen, and nothing made these models ready for them. Large models are trained on many lengths and sizes, or

@@ -54,7 +54,7 @@ def test_code_in_a_checkpoint_is_never_run_nor_recommended(where, tmp_path):
 
     torch.save({"model_state": Trap()} if where == "as the state" else
                {"model": STATE, "args": argparse.Namespace(lr=Trap())}, tmp_path / "trap.pth")
-    with pytest.raises(CheckpointError, match="besides tensors it holds io.open") as caught:
+    with pytest.raises(CheckpointError, match=r"besides tensors it holds _?io\.open") as caught:
         read_state(tmp_path / "trap.pth")
     assert not (tmp_path / "sprung").exists()
     assert "weights_only" not in str(caught.value) and "truncated" not in str(caught.value)

@@ -755,9 +755,10 @@ print(f"the least for three attentions: {3 * clip.l ** (1 / 3):.1f} keys")
 #
 # ### Who can have heard whom?
 #
-# Now in the page. Choose what the attentions look at, in turn, and how many there are; choose a token, by click or with
-# the keys. Amber: whom it can have heard, the news of the last attention fully lit. *Paint your own* makes a
-# pattern of distances: what you paint for one token holds for every token.
+# Now in the page. Choose the blocks, two kinds in turn, and how many there are; choose a token, by click or with the
+# keys. Amber: whom it can have heard, the news of the last block fully lit. Below stands what these blocks cost, all
+# of their attentions. *Paint your own* makes a block of one attention, a pattern of distances: what you paint for one
+# token holds for every token.
 
 # %%
 from videoformer_edu.widgets import reach_explorer

@@ -17,15 +17,16 @@ def test_the_task_is_done(show, findings, album, width, theme):
     first, then = (root.get_by_label(name) for name in ("first", "then"))
     first.select_option(label="joint")
     assert task.get_attribute("data-done") is None, "it is heard, for too many pairs"
-    first.select_option(label="temporal")
-    assert task.get_attribute("data-done") is None
-    then.select_option(label="spatial")
-    assert "can have heard 128 of 128 tokens. Everyone has heard everyone after 2." in words.text_content()
-    assert "3,072 pairs · 24.0 keys a token" in root.locator("p.vfe-legend").text_content()
+    first.select_option(label="divided")
+    explorer.press(root.get_by_label("blocks"), "ArrowLeft")
+    assert "after 1 block the token in frame 0, row 3, column 0 can have heard 128 of 128" in words.text_content()
+    assert "Everyone has heard everyone after 1." in words.text_content()
+    assert "2 attentions · 3,072 pairs · 24.0 keys a token" in root.locator("p.vfe-legend").text_content()
     assert task.get_attribute("data-done") is None, "divided attention is not the cheapest"
-    then.select_option(label="factorised heads")
+    first.select_option(label="axial")
+    assert "3 attentions · 2,048 pairs · 16.0 keys a token" in root.locator("p.vfe-legend").text_content()
     assert task.get_attribute("data-done") == "true"
-    assert "for 2,560 pairs. Each head pays for its own keys alone" in task.text_content()
+    assert "for 2,048 pairs. One block of axial attention" in task.text_content()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert findings(page, "[data-explorer]") == []
     root.screenshot(path=album / f"reach-done-{theme}-{width}.png")
@@ -35,7 +36,7 @@ def test_controls_and_keys_move_what_is_seen(show):
     explorer = show(reach_explorer())
     root = explorer.root
     stage = root.locator(".vfe-stage")
-    assert explorer.press(root.get_by_label("attentions"), "ArrowRight", "ArrowRight", "ArrowLeft")
+    assert explorer.press(root.get_by_label("blocks"), "ArrowRight", "ArrowRight", "ArrowLeft")
     assert explorer.press(stage, "ArrowUp", "ArrowRight", "PageDown", "ArrowDown")
     assert root.get_attribute("data-query") == str((1 * 4 + 3) * 4 + 1)
     root.get_by_label("who can have heard it").check()
@@ -57,6 +58,6 @@ def test_a_pattern_is_painted(show, album):
     assert root.get_attribute("data-painted") == "0,0,0"
     for keys in (["Space"], ["PageUp", "ArrowUp", "Space"], ["ArrowRight", "Space"]):
         assert explorer.press(stage, *keys)
-    assert explorer.press(root.get_by_label("attentions"), "ArrowRight", "ArrowRight")
+    assert explorer.press(root.get_by_label("blocks"), "ArrowRight", "ArrowRight")
     root.screenshot(path=album / "reach-painted.png")
     assert root.locator(".vfe-task").get_attribute("data-done") is None

@@ -1,5 +1,5 @@
-// Who can have heard whom: attentions that follow one another, each a table of who may look at whom, as rows of bits.
-// The tables and the pairs come from attention/patterns.py, the layout of the bytes from reach_explorer.py.
+// Who can have heard whom: blocks that follow one another, each a list of attentions, each of these a table of who may
+// look at whom, as rows of bits. Tables and pairs come from attention/patterns.py, the bytes from reach_explorer.py.
 const reach = (() => {
   const has = (set, k) => (set[k >> 5] >>> (k & 31)) & 1;
   const add = (set, k) => { set[k >> 5] |= 1 << (k & 31); };
@@ -46,62 +46,73 @@ const reach = (() => {
     return out;
   }
 
-  // After how many of the attentions q can have heard each token (looked: each token can have heard q): 0 itself, -1 not
-  // within `count`. The tables are used in turn.
-  function after(tables, l, q, count, looked) {
+  // After how many blocks q can have heard each token (looked: each token can have heard q): 0 itself, -1 not within
+  // `count`. The blocks are used in turn.
+  function after(blocks, l, q, count, looked) {
     const when = Array.from({ length: l }, (_, k) => (k === q ? 0 : -1));
     let forwards = only(l, q);
     for (let m = 1; m <= count; m++) {
       let set = only(l, q);
       if (looked) {
-        set = forwards = through(tables[(m - 1) % tables.length].looked, forwards, l);
-      } else { // backwards: whom q looks at in the last, whom these look at in the one before ...
-        for (let i = m - 1; i >= 0; i--) set = through(tables[i % tables.length].looks, set, l);
+        for (const { looked: rows } of blocks[(m - 1) % blocks.length]) forwards = through(rows, forwards, l);
+        set = forwards;
+      } else { // backwards: whom q looks at in the last attention, whom these look at in the one before ...
+        for (let i = m - 1; i >= 0; i--) {
+          for (const { looks } of [...blocks[i % blocks.length]].reverse()) set = through(looks, set, l);
+        }
       }
       for (let k = 0; k < l; k++) if (when[k] < 0 && has(set, k)) when[k] = m;
     }
     return when;
   }
 
-  // After how many attentions everyone can have heard everyone; -1: never.
-  function untilAll(tables, l) {
+  // One block more: what each token has heard, from what each had heard before.
+  function onward(block, known, l) {
+    return block.reduce((before, { looks }) => before.map((set, q) => {
+      const out = set.slice();
+      for (let k = 0; k < l; k++) if (has(looks[q], k)) join(out, before[k]);
+      return out;
+    }), known);
+  }
+
+  // After how many blocks everyone can have heard everyone; -1: never.
+  function untilAll(blocks, l) {
     let known = Array.from({ length: l }, (_, k) => only(l, k));
-    for (let count = 0, quiet = 0; quiet < tables.length; count++) {
+    for (let count = 0, quiet = 0; quiet < blocks.length; count++) {
       if (known.every((set) => full(set, l))) return count;
-      const { looks } = tables[count % tables.length];
-      let news = false;
-      const next = known.map((set, q) => {
-        const out = set.slice();
-        for (let k = 0; k < l; k++) if (has(looks[q], k)) join(out, known[k]);
-        news = news || out.some((word, i) => word !== set[i]);
-        return out;
-      });
+      const next = onward(blocks[count % blocks.length], known, l);
+      quiet = next.some((set, q) => set.some((word, i) => word !== known[q][i])) ? 0 : quiet + 1;
       known = next;
-      quiet = news ? 0 : quiet + 1;
     }
     return -1;
   }
 
+  // What the first `count` blocks cost: [pairs, attentions]. A table of the page knows its pairs; heads share theirs.
+  function bill(blocks, count) {
+    const done = Array.from({ length: count }, (_, i) => blocks[i % blocks.length]).flat();
+    return [done.reduce((sum, one) => sum + one.pairs, 0), done.length];
+  }
+
   function explorer(root, config, bytes) {
     const grid = numbers.gridOf(config.grid, config.grid[0]), l = grid.l, own = config.labels.length;
-    const named = unpack(bytes, l, own), labels = [...config.labels, "your own, painted"];
+    const named = unpack(bytes, l, config.pairs.length).map((one, i) => ({ ...one, pairs: config.pairs[i] }));
+    const labels = [...config.labels, "your own, painted"];
     const memory = {}; // of untilAll
     const state = kit.state(root, { first: config.first, then: config.then, count: config.count, query: config.query,
       looked: false, paint: false, painted: "0,0,0", point: config.query }, draw);
 
     const distances = () => state.painted.split(" ");
-    const tableOf = (i) => (i < own ? named[i] : painted(grid, distances()));
-    const pairsOf = (i, made) => (i < own ? config.pairs[i] : made.pairs);
+    const blockOf = (i) => (i < own ? config.blocks[i].map((k) => named[k]) : [painted(grid, distances())]);
 
     const first = kit.select("first", labels, (i) => state.set({ first: i }));
     const then = kit.select("then", labels, (i) => state.set({ then: i }));
-    const count = kit.range("attentions", Array.from({ length: config.most + 1 }, (_, i) => i),
+    const count = kit.range("blocks", Array.from({ length: config.most + 1 }, (_, i) => i),
       (i) => state.set({ count: i }));
     const way = kit.choice("direction", 2, null, (i) => state.set({ looked: i === 1 }));
     const paint = kit.checkbox("paint your own", (on) => state.set(on
       ? { paint: true, first: own, then: own, count: 1, looked: false, point: state.query } : { paint: false }));
     const sentence = kit.sentence(), task = kit.task(config.task);
-    const bill = kit.element("p", { className: "vfe-legend" });
+    const costs = kit.element("p", { className: "vfe-legend" });
 
     function toggle(k) {
       const one = distance(grid, state.query, k), rest = distances().filter((other) => other !== one);
@@ -126,13 +137,12 @@ const reach = (() => {
     });
 
     function draw() {
-      const used = [state.first, state.then], tables = used.map(tableOf);
-      const when = after(tables, l, state.query, state.count, state.looked);
+      const used = [state.first, state.then], blocks = used.map(blockOf);
+      const when = after(blocks, l, state.query, state.count, state.looked);
       const key = used.includes(own) ? `${used} ${state.painted}` : String(used);
-      memory[key] = memory[key] ?? untilAll(tables, l);
-      let pairs = 0;
-      for (let i = 0; i < state.count; i++) pairs += pairsOf(used[i % 2], tables[i % 2]);
-      const macs = state.count * 4 * l * config.width ** 2 + 2 * pairs * config.width;
+      memory[key] = memory[key] ?? untilAll(blocks, l);
+      const [pairs, attentions] = bill(blocks, state.count);
+      const macs = attentions * 4 * l * config.width ** 2 + 2 * pairs * config.width;
       const heard = when.filter((m) => m >= 0).length;
 
       [first, then].forEach((node, i) => { node.querySelector("select").value = used[i]; });
@@ -143,12 +153,13 @@ const reach = (() => {
         lit: when.map((m, k) => (m < 0 || k === state.query ? 0 : m === state.count ? 1 : 0.45)) });
       const who = `the token in ${numbers.place(state.query, grid)}`;
       const words = `${labels[used[0]]}, then ${labels[used[1]]}: after ${state.count} `
-        + `attention${state.count === 1 ? "" : "s"} ${state.looked ? `${heard} of ${l} tokens can have heard ${who}.`
+        + `block${state.count === 1 ? "" : "s"} ${state.looked ? `${heard} of ${l} tokens can have heard ${who}.`
           : `${who} can have heard ${heard} of ${l} tokens.`} ${memory[key] < 0 ? "Everyone has heard everyone: never."
           : `Everyone has heard everyone after ${memory[key]}.`}`;
       sentence.say(words.charAt(0).toUpperCase() + words.slice(1));
-      bill.textContent = `So far ${numbers.count(pairs)} pairs · ${(pairs / l).toFixed(1)} keys a token · `
-        + `${(macs / 1e6).toFixed(1)} M multiply-adds at width ${config.width} (projections included)`;
+      costs.textContent = `So far ${attentions} attention${attentions === 1 ? "" : "s"} · ${numbers.count(pairs)} `
+        + `pairs · ${(pairs / l).toFixed(1)} keys a token · ${(macs / 1e6).toFixed(1)} M multiply-adds at width `
+        + `${config.width} (projections included)`;
       const target = config.target.filter((k) => when[k] >= 0).length;
       task.check(target === config.target.length && state.query === config.from && !state.looked
         && state.count <= config.within && pairs <= config.fewest && !used.includes(own),
@@ -156,10 +167,10 @@ const reach = (() => {
     }
 
     draw();
-    return [kit.row(first, then, count.node), kit.row(way.node, paint), sentence.node, stage.node, bill, task.node,
+    return [kit.row(first, then, count.node), kit.row(way.node, paint), sentence.node, stage.node, costs, task.node,
       kit.hint("Click a token, or move with arrow keys; page up and page down change the frame. The news of the last "
-        + "attention is fully amber. Painting: click a token, and every token may look that far in that direction.")];
+        + "block is fully amber. Painting: click a token, and every token may look that far in that direction.")];
   }
 
-  return { unpack, painted, after, untilAll, explorer };
+  return { unpack, painted, after, untilAll, bill, explorer };
 })();

@@ -4,7 +4,7 @@
 * `video`: real video files: decode and sample them, make data sets and the batches of a training run (needs PyAV)
 * `augment`: augmentation that treats all frames of a clip alike (with `mirroring`: which label has a mirrored clip?)
 * `mixing`: MixUp and CutMix; `views`: the frames and squares that an evaluation looks at; `pixels`: their scale
-* `assets`: the short real clip that comes with the package
+* `assets`: the short real clips that come with the package
 
 Nothing here is imported before it is asked for. Only `video.ucf101` uses a network, when it is called.
 """

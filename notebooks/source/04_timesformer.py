@@ -721,6 +721,7 @@ from videoformer_edu.figures.cost import cost_curves
 frames_axis = sorted({1, 2, 4, 8, 16, 32, 64, 96, 128, crossing()})
 curves = {kind: [timesformer_cost(frames=t, attention=kind).macs for t in frames_axis]
           for kind in ("joint", "divided", "space_only")}
+assert crossing() == 11
 marks = {row.name: (row.frames, 1e9 * row.gmacs)
          for row in PUBLISHED_TIMESFORMER if row.image_size == 224}
 show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
@@ -734,16 +735,9 @@ show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
 # memory for the scores, where an implementation stores them, follows the pairs alone; there divided wins from the
 # start. Set the two costs equal, and $2TN - 2N - 2T \approx 5D$ gives the crossing by hand.
 #
-# The dots are the paper's own numbers; the lines are ours. Now try it in the explorer of lesson 02: which resolution
-# makes divided pay at 8 frames? Which patch size? Guess, and press *See*.
-
-# %%
-from videoformer_edu.widgets import clip_cost_explorer
-
-assert crossing() == 11
-clip_cost_explorer()
-
-# %% [markdown]
+# The dots are the paper's own numbers; the lines are ours. Which resolution makes divided pay at 8 frames? Which patch
+# size? Guess, and ask the explorer of [lesson 02](02_the_cost_of_time.ipynb).
+#
 # ## 10 · Your model is the published model
 #
 # A readable model is worth more if it *is* the real one. The folder below was written by the reference library itself
@@ -780,6 +774,25 @@ except CheckpointError as error:
 # model = timesformer_base(classes=400)
 # load_pretrained(model, "facebook/timesformer-base-finetuned-k400")
 # ```
+#
+# ## 11 · Take it apart while it runs
+#
+# The next cell needs no kernel once it is there: the three small models run inside the page, with the weights that you
+# have loaded above. Change the clip, its order, the model; bars and maps follow. Draw a path of your own.
+#
+# > **Predict.** One frame, repeated eight times: what will divided say, and how sure will it be? Whose bars do not move
+# > at all when you reorder the frames? And if you silence all attention in time, does divided become space-only?
+
+# %%
+from videoformer_edu.widgets import live_explorer
+
+small_models = {"divided": "divided", "joint": "joint_time_first", "space-only": "space_only"}
+live_explorer({name: load_small(f"timesformer_motion_{file}") for name, file in small_models.items()},
+              motion_batch(4, seed=3, split="test"), title="What does the model say when you change the clip?",
+              alt="Eight frames in which an eight moves down. Amber: a patch of frame 1 looks along its tube.")
+
+# %% [markdown]
+# Silencing is no training: a model without its time attention answers as one that never learned without it.
 #
 # ## What goes wrong, and when not to use it
 #

@@ -9,7 +9,7 @@ from functools import cache
 from tools import system
 
 SOURCES = pathlib.Path(__file__).parents[2] / "videoformer_edu" / "widgets"
-FIRST = ("numbers", "kit", "frames", "cube", "chart")  # what explorers are made of; then the explorers
+FIRST = ("numbers", "kit", "frames", "cube", "chart", "bars", "timesformer")  # parts; then the explorers
 
 
 @cache

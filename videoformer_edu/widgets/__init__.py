@@ -5,6 +5,7 @@ They live in the page alone: HTML and JavaScript, data inside; what has to be co
 
 from videoformer_edu.widgets.attention_explorer import attention_explorer
 from videoformer_edu.widgets.clip_cost_explorer import clip_cost_explorer
+from videoformer_edu.widgets.live_explorer import live_explorer
 from videoformer_edu.widgets.maps import ShownMap, maps_for_explorer
 from videoformer_edu.widgets.mixing_explorer import mixing_explorer
 from videoformer_edu.widgets.order_explorer import order_explorer
@@ -12,5 +13,5 @@ from videoformer_edu.widgets.page_explorer import PageExplorer
 from videoformer_edu.widgets.reach_explorer import reach_explorer
 from videoformer_edu.widgets.task import Task
 
-__all__ = ["PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "maps_for_explorer",
-           "mixing_explorer", "order_explorer", "reach_explorer"]
+__all__ = ["PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "live_explorer",
+           "maps_for_explorer", "mixing_explorer", "order_explorer", "reach_explorer"]

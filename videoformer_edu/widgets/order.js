@@ -47,16 +47,9 @@ const order = (() => {
       return { picture, bar, label };
     });
     const hero = canvas(SIDE, "width:180px;max-width:40%;height:auto;border-radius:4px");
-    const rows = classes.map((name) => {
-      const bar = element("span", { className: "vfe-share", style: `background:${kit.ROLES.divided.colour}` });
-      const label = element("span", {}), value = element("span", { className: "vfe-label" });
-      const line = element("div", { style: "display:grid;grid-template-columns:8.5em 1fr 3.5em;gap:8px;"
-        + "align-items:center;height:21px" }, [label,
-        element("span", { className: "vfe-track", style: "height:10px;margin:0" }, [bar]), value]);
-      return { name, bar, label, value, line };
-    });
+    const answers = bars.table(classes);
     const above = element("div", { style: "display:flex;gap:18px;align-items:center;margin:8px 0", "aria-hidden": "true" },
-      [hero, element("div", { style: "flex:1 1 auto;min-width:0" }, rows.map(({ line }) => line))]);
+      [hero, answers.node]);
     const sentence = kit.sentence(), task = kit.task(config.task);
 
     function draw() {
@@ -68,12 +61,7 @@ const order = (() => {
         label.textContent = `t${shown()[i]}`;
       });
       paint(hero, shown()[state.frame]);
-      rows.forEach(({ name, bar, label, value }, k) => {
-        bar.style.width = `${100 * answer[k]}%`;
-        value.textContent = percent(answer[k]);
-        label.textContent = k === truth ? `${name} · filmed` : name;
-        label.style.fontWeight = k === best ? "700" : "400";
-      });
+      answers.draw([answer], truth, kit.ROLES.divided.colour);
       again.style.visibility = kind.orders.length > 1 ? "" : "hidden";
       const words = say(kind.name, shown(), truth, classes, answer);
       if (words !== sentence.node.textContent) sentence.say(words);

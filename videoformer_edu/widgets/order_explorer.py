@@ -63,7 +63,7 @@ def order_explorer(batch: MotionBatch, classes: Sequence[str], answer: Callable[
     said = classes[int(shares[0, 0].argmax())]
     still = figure_html(still_strip(pixels[:t]), alt=alt,
                         caption=f"{title} As filmed, the model says {said}. (A still picture: run this cell to play.)")
-    return assemble("order", title=title, config=config, still=still,
+    return assemble("order", uses=("bars",), title=title, config=config, still=still,
                     payload=shares.mul(255).round().byte().numpy().tobytes(), remedy="(show fewer clips)")
 
 

@@ -1,5 +1,7 @@
 """Patterns: the truth table against the sentence that defines it, counts and groups against the truth table."""
 
+import math
+
 import pytest
 import torch
 
@@ -11,11 +13,15 @@ from videoformer_edu.attention import (
     LocalTemporal,
     LocalWindow,
     Pooled,
+    Radial,
+    SlidingTile,
     SparseSpaceTime,
     Spatial,
     StridedTemporal,
     Temporal,
 )
+from videoformer_edu.attention.generation_patterns import TimeBand
+from videoformer_edu.attention.patterns import Union
 from videoformer_edu.tokens import Grid
 
 # Two grids of three different sizes, one that no window or stride below divides, T = 1, N = 1, both.
@@ -66,6 +72,44 @@ SENTENCE = {  # who may look at whom, written for two places (t, h, w) of a grid
     LocalWindow((4, 3, 2), (2, 1, 1)): in_window((4, 3, 2), (2, 1, 1)),
     LocalWindow((9, 8, 7), (4, 4, 3)): lambda a, b, grid: True,
 }
+
+
+
+def tile_window(tile, window):
+    """The tiles of each axis by walking; the window is moved, one tile at a time, until it lies inside the clip."""
+    def sentence(a, b, grid):
+        for p, q, size, long, wide in zip(a, b, grid, tile, window, strict=True):
+            tiles = [list(range(i, min(i + long, size))) for i in range(0, size, long)]
+            at = next(i for i, members in enumerate(tiles) if p in members)
+            seen = list(range(at - wide // 2, at + wide // 2 + 1))
+            while seen[0] < 0:
+                seen = [i + 1 for i in seen]
+            while seen[-1] >= len(tiles) and seen[0] > 0:
+                seen = [i - 1 for i in seen]
+            if not any(q in tiles[i] for i in seen if i < len(tiles)):
+                return False
+        return True
+    return sentence
+
+
+def radial(a, b, grid):
+    """Equation 3 of the paper."""
+    apart, beside = abs(a[0] - b[0]), abs(a[1] * grid.w + a[2] - b[1] * grid.w - b[2])
+    octave = 2 ** math.floor(math.log2(max(apart, 1)))
+    if octave <= grid.n:
+        return beside + 1 <= grid.n / octave
+    return apart % math.ceil(octave / grid.n) == 0 and beside == 0
+
+
+SENTENCE |= {
+    SlidingTile((1, 1, 1)): tile_window((1, 1, 1), (3, 3, 3)),
+    SlidingTile((2, 1, 2), (3, 3, 1)): tile_window((2, 1, 2), (3, 3, 1)),
+    SlidingTile((1, 2, 3), (5, 1, 3)): tile_window((1, 2, 3), (5, 1, 3)),
+    SlidingTile((9, 8, 7)): lambda a, b, grid: True,
+    TimeBand(1, 4, 3, 2): lambda a, b, grid: (
+        abs(a[0] - b[0]) == 2 and abs(a[1] * grid.w + a[2] - b[1] * grid.w - b[2]) <= 2),
+    Radial(): radial,
+}
 patterns = pytest.mark.parametrize("pattern", SENTENCE, ids=str)
 grids = pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: "x".join(map(str, grid)))
 
@@ -77,7 +121,7 @@ def places(grid):
 def meetings(pattern, grid):
     """`(l, l')` how often each pair meets in the groups."""
     queries, keys = pattern.groups(grid), pattern.keys(grid, pattern.key_grid(grid))
-    mask = None if isinstance(pattern, SparseSpaceTime) else pattern.group_mask(grid)
+    mask = None if isinstance(pattern, Union) else pattern.group_mask(grid)
     mask = keys[:, None] >= 0 if mask is None else mask
     mask = mask & (queries >= 0)[:, :, None] & (keys >= 0)[:, None]
     queries, keys = (x.expand(mask.shape)[mask] for x in (queries[:, :, None], keys[:, None]))
@@ -140,6 +184,29 @@ def test_pairs_of_a_grid_that_could_never_be_drawn():
     assert LocalWindow((8, 7, 7)).pairs(grid) == 18816 * 392  # linear in T and N: t*n tokens times the window
     assert SparseSpaceTime(3, 4, 1).pairs(grid) == 18816 * 196 + 196 * (2 * 96 - 2) + 18816 * 23
     assert Axial("h").pairs(grid) == 18816 * 14
+    assert SlidingTile((4, 7, 7), (3, 1, 1)).pairs(grid) == 18816 * 12 * 49
+
+
+def test_the_published_window_of_a_five_second_clip():
+    """HunyuanVideo: 30 x 48 x 80 tokens, tiles of 6 x 8 x 8, a window of 3 x 3 x 3 of the 5 x 6 x 10 tiles."""
+    pattern, grid = SlidingTile((6, 8, 8)), Grid(30, 48, 80)
+    assert grid.l == 115_200
+    assert pattern.pairs(grid) == 115_200 * 18 * 24 * 24  # the window never shrinks: 9 % of all pairs
+    groups, keys = pattern.groups(Grid(12, 16, 24)), pattern.keys(Grid(12, 16, 24), Grid(12, 16, 24))
+    assert (groups >= 0).all() and (keys >= 0).all() and pattern.group_mask(Grid(12, 16, 24)) is None  # dense or empty
+
+
+@pytest.mark.parametrize("grid", [Grid(19, 1, 3), Grid(9, 2, 3), Grid(33, 1, 1)], ids=str)
+def test_far_octaves_of_radial(grid):
+    """Grids so long that the window is one patch, and then one patch of every second frame, of every fourth, ..."""
+    test_allowed_is_the_sentence(Radial(), grid)
+    test_pairs_and_groups_agree_with_allowed(Radial(), grid)
+
+
+def test_radial_grows_like_l_log_l():
+    """Frames of 48 x 80 tokens as in the paper: four times the frames, and little more than four times the pairs."""
+    short, long, joint = (p.pairs(Grid(t, 48, 80)) for p, t in ((Radial(), 32), (Radial(), 128), (Full(), 128)))
+    assert 4 < long / short < 7 and joint / long > 5  # measured 6.4 and 6.6; of joint attention: 16 times
 
 
 @patterns
@@ -165,6 +232,9 @@ def test_bad_grids_name_the_number(pattern):
     (lambda: LocalWindow((2, 3)), "window must be a tuple of three"),
     (lambda: LocalWindow((2, 3, 4), (1, 3, 0)), "shift along h must be from 0 to 2"),
     (lambda: LocalWindow((2, 3, 4), (0, 0, -1)), "shift along w"),
+    (lambda: SlidingTile((2, 0, 3)), "tile h=0"),
+    (lambda: SlidingTile((2, 3)), "tile must be a tuple of three"),
+    (lambda: SlidingTile((2, 3, 4), (3, 4, 3)), "4 tiles along h has no middle; use 3 or 5"),
     (lambda: Pooled((1, 0, 2)), "kv_stride h=0"),
     (lambda: Pooled((1, 2, 2), (1, 2)), "q_stride must be a tuple of three"),
     (lambda: AlignedTime(Grid(0, 2, 2)), "t=0"),

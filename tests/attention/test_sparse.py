@@ -14,6 +14,8 @@ from videoformer_edu.attention import (
     GlobalSpatial,
     LocalTemporal,
     LocalWindow,
+    Radial,
+    SlidingTile,
     SparseAttention,
     SparseSpaceTime,
     Spatial,
@@ -31,6 +33,7 @@ PATTERNS = [
     LocalTemporal(3), LocalTemporal(9), LocalTemporal(5, dilation=2), StridedTemporal(2), StridedTemporal(5),
     GlobalSpatial(2), GlobalSpatial(9), SparseSpaceTime(3, 2, 1), SparseSpaceTime(5, 3, 2),
     LocalWindow((2, 2, 3)), LocalWindow((4, 3, 2), (2, 1, 1)), LocalWindow((9, 9, 9), (4, 4, 4)),
+    SlidingTile((2, 1, 2), (3, 3, 1)), SlidingTile((1, 2, 3), (1, 1, 3)), Radial(),
 ]
 
 
@@ -163,7 +166,7 @@ class Largest(TorchDispatchMode):
 
 LINEAR = {  # fixed windows: so many keys a query, however long the clip
     LocalTemporal(3): 3, LocalTemporal(5, dilation=2): 5, GlobalSpatial(2): 9, Axial("h"): 6, Spatial(): 36,
-    LocalWindow((4, 3, 3)): 36, LocalWindow((4, 3, 3), (2, 1, 1)): 36,
+    LocalWindow((4, 3, 3)): 36, LocalWindow((4, 3, 3), (2, 1, 1)): 36, SlidingTile((2, 3, 2), (3, 1, 1)): 36,
 }
 
 
@@ -190,6 +193,13 @@ def test_memory_grows_linearly_with_the_clip(pattern):
     assert long <= 4.2 * short
 
 
+def test_memory_of_radial_follows_its_pairs():
+    """Four times the frames: 16 times the joint pairs, 6 times the pairs of the pattern, and of its largest tensor."""
+    short, long = Grid(32, 2, 3), Grid(128, 2, 3)
+    pairs = Radial().pairs(long) / Radial().pairs(short)
+    assert pairs < 7 and largest(Radial(), long) / largest(Radial(), short) < 1.2 * pairs
+
+
 def multiply_adds(module, grid):
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), record_attention(module), counter:
@@ -197,7 +207,8 @@ def multiply_adds(module, grid):
     return counter.get_total_flops() // 2
 
 
-@pytest.mark.parametrize("pattern", [*LINEAR, StridedTemporal(4), Temporal(), SparseSpaceTime(3, 4, 1)], ids=str)
+@pytest.mark.parametrize("pattern", [*LINEAR, StridedTemporal(4), Temporal(), SparseSpaceTime(3, 4, 1), Radial()],
+                         ids=str)
 def test_counted_multiply_adds_follow_the_pairs(pattern):
     """Exactly, but for what stands in a group and may not look: see each bound."""
     module, grid = SparseAttention(width=8, heads=2, pattern=pattern), Grid(32, 6, 6)
@@ -209,6 +220,8 @@ def test_counted_multiply_adds_follow_the_pairs(pattern):
         bound = 1 + 4 / (36 + 2 + 7)  # a key in two parts is multiplied twice: itself, again itself, few frames
     elif isinstance(pattern, LocalWindow):
         bound = grid.l * 36 / pattern.pairs(grid)  # the cyclic shift joins cut windows of both ends
+    elif isinstance(pattern, Radial):
+        bound = 2.3  # a stretch of w queries has 3 w - 2 keys in a frame; frames before the first and after the last
     assert pattern.pairs(grid) <= counted <= round(bound * pattern.pairs(grid))
     if pattern in LINEAR:
         assert counted == grid.l * LINEAR[pattern]
@@ -217,7 +230,8 @@ def test_counted_multiply_adds_follow_the_pairs(pattern):
 
 @pytest.mark.parametrize("grid", [Grid(3, 2, 5), Grid(5, 9, 4), Grid(1, 1, 1)], ids=str)
 @pytest.mark.parametrize("pattern", [SparseSpaceTime(3, 2, 2), LocalWindow((2, 2, 3), (1, 1, 1)), LocalTemporal(5, 2),
-                                     StridedTemporal(2), GlobalSpatial(2), Axial("w"), Full()], ids=str)
+                                     StridedTemporal(2), GlobalSpatial(2), Axial("w"), Full(),
+                                     SlidingTile((2, 1, 2), (1, 3, 3)), Radial()], ids=str)
 def test_flex_attention_agrees(pattern, grid):
     """PyTorch's own reference of flex_attention, which needs no GPU; it has no gradients there."""
     gather = SparseAttention(width=D, heads=HEADS, pattern=pattern)

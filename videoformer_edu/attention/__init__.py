@@ -10,6 +10,7 @@ from videoformer_edu.attention.core import (
 from videoformer_edu.attention.cross import AlignedTime, CrossAttention
 from videoformer_edu.attention.divided import SpatialAttention, TemporalAttention
 from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
+from videoformer_edu.attention.generation_patterns import Radial, SlidingTile
 from videoformer_edu.attention.patterns import Axial, Full, Pattern, Spatial, Temporal
 from videoformer_edu.attention.pooling import Pooled, PoolingAttention
 from videoformer_edu.attention.recording import AttentionMap, record_attention
@@ -26,6 +27,6 @@ from videoformer_edu.attention.windows import WindowAttention
 
 __all__ = ["AlignedTime", "Attention", "AttentionMap", "Axial", "CrossAttention", "FactorisedDotProductAttention",
            "Full", "GlobalSpatial", "LocalTemporal", "LocalWindow", "MultiHeadAttention", "Pattern", "Pooled",
-           "PoolingAttention", "SparseAttention", "SparseSpaceTime", "Spatial", "SpatialAttention", "StridedTemporal",
-           "Temporal", "TemporalAttention", "Where", "WindowAttention", "attend", "attention_rollout",
-           "dense_attention", "record_attention", "token_attribution"]
+           "PoolingAttention", "Radial", "SlidingTile", "SparseAttention", "SparseSpaceTime", "Spatial",
+           "SpatialAttention", "StridedTemporal", "Temporal", "TemporalAttention", "Where", "WindowAttention",
+           "attend", "attention_rollout", "dense_attention", "record_attention", "token_attribution"]

@@ -16,7 +16,7 @@ from videoformer_edu.grading import words
 from videoformer_edu.grading.collect import Call, Given
 from videoformer_edu.grading.compare import Misfit, as_is, how_far, pairs, plain, telling
 from videoformer_edu.grading.diagnosis import diagnose
-from videoformer_edu.grading.gradients import chosen, copied, slope, wrong_gradients
+from videoformer_edu.grading.gradients import chosen, copied, slope, weighing, wrong_gradients
 from videoformer_edu.grading.report import CRASHED, NOT_ATTEMPTED, RIGHT, WRONG, CheckResult, Report
 from videoformer_edu.grading.returned import alike
 from videoformer_edu.grading.spec import Case, Exercise, Property
@@ -33,7 +33,7 @@ def calls(exercise: Exercise, seed: int) -> list[Call]:
     """The calls that `collect` has to make: one for each case, in order."""
     cases, expected = prepare(exercise, seed)
     differentiated = {i for numbers in chosen(exercise, cases, expected).values() for i in numbers}
-    return [Call(case.function, case.inputs, seed=seed if i in differentiated else None)
+    return [Call(case.function, case.inputs, seed=weighing(seed) if i in differentiated else None)
             for i, case in enumerate(cases)]
 
 

@@ -106,7 +106,9 @@ def is_library(filename: str) -> bool:
 
 
 def cell_name(filename: str) -> str:
-    """`cell [7], ` when the code stands in a notebook cell that IPython numbers, else nothing."""
+    """`cell [7], ` when the code stands in a notebook cell that IPython numbers (or the grader), else nothing."""
+    if filename.startswith("<cell "):
+        return f"{filename[1:-1]}, "
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
     try:
         kind, name = shell.compile.format_code_name(filename)

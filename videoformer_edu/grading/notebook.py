@@ -11,6 +11,7 @@ from videoformer_edu.grading.answer_source import worked
 from videoformer_edu.grading.check import check
 from videoformer_edu.grading.report import CRASHED, RIGHT, SIGNS, WRONG, Report, cell, score, state, table
 from videoformer_edu.grading.spec import Exercise, SheetSpec
+from videoformer_edu.grading.words import builds_on_words
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ class NotebookExercise:
         shaky = [need.id for need in self.spec.needs if session.get(need.id, {}).get("last") != RIGHT]
         if report.outcome not in (CRASHED, WRONG) or not shaky:
             return report
-        words = (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right "
-                 f"yet in this session{'.' if report.mistake else ': look there first.'}")
+        words = builds_on_words(shaky, bool(report.mistake), " yet in this session")
         return replace(report, message=f"{report.message}\n{words}")
 
     @property

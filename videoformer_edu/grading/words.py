@@ -31,6 +31,12 @@ def misuse_words(exercise: Exercise, answer: Functions) -> str | None:
     return None
 
 
+def builds_on_words(shaky: Sequence[str], named: bool, when: str = "") -> str:
+    """The earlier exercises that this answer stands on and that are not right."""
+    return (f"This exercise builds on {' and '.join(shaky)}, which {'is' if len(shaky) == 1 else 'are'} not right{when}"
+            f"{'.' if named else ': look there first.'}")
+
+
 def place_words(result: CheckResult, cases: Sequence[Case]) -> str:
     """Which check it is, and what it is about."""
     sees = next((case.sees for case in cases if (case.name, case.function) == (result.case, result.function)), "")

@@ -19,7 +19,7 @@ MODULE_LINES = 250
 
 # A file imports only from floors below its own, and from its own room.
 FLOORS = {
-    "tokens": 0, "layers": 0.5, "positions": 0.5, "data": 0,
+    "tokens": 0, "layers": 0.5, "positions": 0.5, "run_length": 0.5, "data": 0,
     "attention": 1,
     "models": 2,
     "pretrained": 3, "cost": 3,

@@ -11,7 +11,7 @@ from in_process import grade_in_process  # noqa: E402
 from made_up_class import small_class  # noqa: E402
 
 from videoformer_edu.classroom import records  # noqa: E402
-from videoformer_edu.classroom.command import main  # noqa: E402
+from videoformer_edu.classroom.grade_class import main  # noqa: E402
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 from made_up_class import small_class
 
-from videoformer_edu.classroom import atomic, command, run
-from videoformer_edu.classroom.command import GRADED, INFRASTRUCTURE, USAGE, main
+from videoformer_edu.classroom import atomic, grade_class, run
+from videoformer_edu.classroom.grade_class import GRADED, INFRASTRUCTURE, USAGE, main
 from videoformer_edu.classroom.journal import Journal, Mixed, version_of
 from videoformer_edu.classroom.records import Grader
 from videoformer_edu.sheets import load
@@ -188,5 +188,5 @@ def test_the_gradescope_zip(tmp_path, capsys):
 
 
 def test_every_format_is_offered():
-    offered = {*command.systems.WRITERS, *command.WORKSHEETS}
+    offered = {*grade_class.systems.WRITERS, *grade_class.WORKSHEETS}
     assert offered == {"gradescope", "prairielearn", "classroom50", "moodle", "canvas", "junit", "lti"}

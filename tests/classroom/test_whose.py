@@ -2,7 +2,7 @@
 
 import pytest
 
-from videoformer_edu.classroom.cells import Code
+from videoformer_edu.classroom.file_code import Code
 from videoformer_edu.classroom.whose import author_of, sheet_of, student_of
 from videoformer_edu.grading.record import Cell
 from videoformer_edu.sheets import folders, load

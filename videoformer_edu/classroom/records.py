@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from videoformer_edu.classroom.alike import fingerprint
 from videoformer_edu.classroom.archive import Refused
-from videoformer_edu.classroom.cells import Code, read_code
+from videoformer_edu.classroom.file_code import Code, read_code
 from videoformer_edu.classroom.handed_in import HandedIn
 from videoformer_edu.classroom.whose import Student, author_of, by_functions, sheet_of, student_of
 from videoformer_edu.grading.record import Graded, GradedExercise, Pool, Submission, grade_submission

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from videoformer_edu.classroom.cells import Code
+from videoformer_edu.classroom.file_code import Code
 from videoformer_edu.grading.spec import SheetSpec
 
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<key>\d+)_assignsubmission_file(?:_(?P<file>.*))?$")

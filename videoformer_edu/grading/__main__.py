@@ -2,7 +2,7 @@
 
 import sys
 
-from videoformer_edu.classroom.command import main
+from videoformer_edu.classroom.grade_class import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -5,9 +5,9 @@ import json
 import pytest
 from made_up_class import odd_notebooks
 
-from videoformer_edu.classroom import cells
+from videoformer_edu.classroom import file_code
 from videoformer_edu.classroom.archive import Refused
-from videoformer_edu.classroom.cells import read_code
+from videoformer_edu.classroom.file_code import read_code
 from videoformer_edu.classroom.whose import defined, functions_of
 from videoformer_edu.sheets import load
 
@@ -48,6 +48,6 @@ def test_a_script_is_read_in_its_encoding(data, text):
 
 
 def test_more_code_than_a_person_writes(monkeypatch):
-    monkeypatch.setattr(cells, "CODE_CHARACTERS", 10)
+    monkeypatch.setattr(file_code, "CODE_CHARACTERS", 10)
     with pytest.raises(Refused, match="more than 10 characters"):
         read_code(b"x = 1234567", "x.py")

@@ -13,7 +13,7 @@ from videoformer_edu.attention.dot_product import FactorisedDotProductAttention
 from videoformer_edu.attention.generation_patterns import Radial, SlidingTile
 from videoformer_edu.attention.patterns import Axial, Full, Pattern, Spatial, Temporal
 from videoformer_edu.attention.pooling import Pooled, PoolingAttention
-from videoformer_edu.attention.recording import AttentionMap, record_attention
+from videoformer_edu.attention.recording import AttentionMap, attention_names, record_attention
 from videoformer_edu.attention.rollout import attention_rollout, token_attribution
 from videoformer_edu.attention.sparse import SparseAttention
 from videoformer_edu.attention.sparse_patterns import (
@@ -29,4 +29,5 @@ __all__ = ["AlignedTime", "Attention", "AttentionMap", "Axial", "CrossAttention"
            "Full", "GlobalSpatial", "LocalTemporal", "LocalWindow", "MultiHeadAttention", "Pattern", "Pooled",
            "PoolingAttention", "Radial", "SlidingTile", "SparseAttention", "SparseSpaceTime", "Spatial",
            "SpatialAttention", "StridedTemporal", "Temporal", "TemporalAttention", "Where", "WindowAttention",
-           "attend", "attention_rollout", "dense_attention", "record_attention", "token_attribution"]
+           "attend", "attention_names", "attention_rollout", "dense_attention", "record_attention",
+           "token_attribution"]

@@ -10,7 +10,7 @@ output, so a map cannot differ from what the model did. Outside the context noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -106,14 +106,30 @@ class AttentionMap:
         return out[..., :-1].unflatten(-1, tuple(self.key_grid))
 
 
+def attention_names(model: nn.Module) -> list[str]:
+    """The names of the model's attention modules, as their maps are called, in the order in which it was built."""
+    return [_shown(name) for name, m in model.named_modules() if isinstance(m, Attention)]
+
+
+def _shown(name: str) -> str:
+    """blocks.0.temporal_attention.attention is named after its owner; a model may be one attention and nothing else."""
+    return name.removesuffix(".attention") if name.endswith("_attention.attention") else name or "attention"
+
+
 @contextmanager
-def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
+def record_attention(model: nn.Module, only: Collection[str] | None = None) -> Iterator[dict[str, AttentionMap]]:
     """Collect the map of every attention module of `model`, by module name, in the order of the forward pass.
 
-    A second forward pass inside the same context replaces the maps of the first. Maps are detached. Raises ValueError
-    when the model has none of this package's attention modules.
+    only: names out of `attention_names(model)`, where all maps together would be too large. A second forward pass
+    inside the same context replaces the maps of the first. Maps are detached. Raises ValueError when the model has none
+    of this package's attention modules, or none of a name in `only`.
     """
     modules = {name: m for name, m in model.named_modules() if isinstance(m, Attention)}
+    if only is not None:
+        if missing := set(only) - {_shown(name) for name in modules}:
+            raise ValueError(f"no attention is called {', '.join(sorted(missing))}; there are: "
+                             f"{', '.join(attention_names(model))}")
+        modules = {name: m for name, m in modules.items() if _shown(name) in only}
     if not modules:
         raise ValueError(f"{type(model).__name__} has no attention of this package, so there is nothing to record: "
                          "a CNN has none, and another library's model must be loaded into ours first (pretrained)")
@@ -122,9 +138,7 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, AttentionMap]]:
     maps: dict[str, AttentionMap] = {}
 
     def recorder(name: str):
-        name = name or "attention"  # the model is one attention and nothing else
-        if name.endswith("_attention.attention"):  # blocks.0.temporal_attention.attention: named after its owner
-            name = name.removesuffix(".attention")
+        name = _shown(name)
 
         def record(probabilities: Tensor, where: Where | None) -> None:
             probabilities = probabilities.detach()

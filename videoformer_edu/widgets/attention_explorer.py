@@ -11,7 +11,7 @@ from videoformer_edu.figures.attention import for_display
 from videoformer_edu.figures.show import as_frames, figure_html
 from videoformer_edu.tokens import Grid
 from videoformer_edu.widgets.maps import ShownMap, maps_for_explorer
-from videoformer_edu.widgets.page_explorer import PageExplorer, assemble
+from videoformer_edu.widgets.page_explorer import LIMIT, PageExplorer, assemble
 from videoformer_edu.widgets.payload import encode_map
 from videoformer_edu.widgets.still import GAP, columns_of, shown_width, still_picture, strip
 from videoformer_edu.widgets.task import Task, solutions
@@ -20,6 +20,7 @@ from videoformer_edu.widgets.task import Task, solutions
 def attention_explorer(
     frames, maps: Mapping[str, Tensor | ShownMap] | Mapping[str, AttentionMap] | Iterable[AttentionMap], *,
     title: str, alt: str, start: tuple[int, int, int] | str = (0, 0, 0), b: int = 0, task: Task | None = None,
+    limit: int = LIMIT,
 ) -> PageExplorer:
     """Where each patch of a picture or clip looks, and who looks at it.
 
@@ -29,9 +30,9 @@ def attention_explorer(
     `(head, q, t, h, w)` of shares whose queries and keys lie on one grid. The first map is shown first.
     title: a question, above the explorer; gives the element its id. alt: what the still picture shows, in words.
     start: the patch that looks first, (t, h, w) on the first map's grid, counted from 0, or "cls".
-    task: what the reader is to find; the explorer says so when it is found.
+    task: what the reader is to find; the explorer says so when it is found. limit: bytes of HTML.
     Raises ValueError when shapes do not fit, alt is empty, the title is no question, nobody can do the task or it is
-    done from the start, or the page would grow by more than 1 MB.
+    done from the start, or the HTML would be larger than the limit.
     """
     if not isinstance(maps, Mapping):
         maps = {m.name: m for m in maps}
@@ -59,8 +60,8 @@ def attention_explorer(
     sizes = ", ".join(f"{name}: {len(m.shares)} heads x {m.shares.shape[1]} queries x {m.keys.l} patches"
                       for name, m in maps.items())
     return assemble("attention", uses=("frames",), title=title, config=config, still=still, payload=payload,
-                    remedy=f"({sizes}). Average the heads (shares.mean(0, keepdim=True)), show fewer blocks, or give "
-                           "the model fewer frames or pixels")
+                    limit=limit, remedy=f"({sizes}). Average the heads (shares.mean(0, keepdim=True)), show fewer "
+                                        "blocks, or give the model fewer frames or pixels")
 
 
 # ------------------------------------------------------------------------------------------------------- the checks

@@ -20,7 +20,7 @@ from importlib import resources
 
 from IPython.display import display
 
-LIMIT = 1_000_000  # bytes of HTML
+LIMIT = 1_000_000  # bytes of HTML in a notebook
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,16 @@ class PageExplorer:
 
 def assemble(
     kind: str, *, title: str, config: dict, still: str, uses: Sequence[str] = (), payload: bytes = b"",
-    remedy: str = "",
+    remedy: str = "", limit: int = LIMIT,
 ) -> PageExplorer:
     """The explorer of `KIND.js`, a name in JavaScript.
 
     title: a question; gives the element its id. config: its settings, as JSON; "film" is the address of a picture that
     it draws from. still: the HTML of the picture that stands in its place where no script runs. uses: the parts it
-    needs, such as "frames". payload: its numbers as bytes, packed here and unpacked in the page.
-    Raises ValueError when the title is no question, or when the page would grow by more than 1 MB; `remedy` then says
-    what was large and what to do.
+    needs, such as "frames". payload: its numbers as bytes, packed here and unpacked in the page. limit: bytes of HTML;
+    a page of its own may hold more than a notebook.
+    Raises ValueError when the title is no question, or when the HTML is larger than the limit; `remedy` then says what
+    was large and what to do.
     """
     if not title.strip().endswith("?"):
         raise ValueError(f"the title of an explorer is the question that its reader answers, such as 'Where does each "
@@ -65,9 +66,9 @@ def assemble(
         f'<script>(() => {{\n"use strict";\n{scripts}\n'
         f'kit.start("{kind}", "{name}", {kind}.explorer);\n}})();</script>'
     )
-    if len(page.encode()) > LIMIT:
+    if len(page.encode()) > limit:
         raise ValueError(f"the explorer would add {len(page.encode()) / 1e6:.1f} MB to the notebook, "
-                         f"{LIMIT / 1e6:.0f} MB is the most {remedy}")
+                         f"{limit / 1e6:.0f} MB is the most {remedy}")
     return PageExplorer(title, page)
 
 

@@ -23,30 +23,40 @@ GAP = 6
 def still_picture(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int) -> Image.Image:
     """The frames in rows, the mean of the heads of `shares (head, q, t, h, w)` over them, the query marked.
 
-    grid: the queries'. A time step of a map lies over all the frames that it stands for. Two pixels for each that is
-    shown, as in a figure.
+    grid: the queries'. Two pixels for each that is shown, as in a figure.
+    """
+    t = len(pixels)
+    columns, side, gap = columns_of(t), SHARP * shown_width(t), SHARP * GAP
+    height = round(side * pixels.shape[1] / pixels.shape[2])
+    page = Image.new("RGB", (columns * (side + gap) - gap, math.ceil(t / columns) * (height + gap) - gap), "white")
+    for i, frame in enumerate(frames_under_map(pixels, shares, grid, query, (side, height))):
+        page.paste(frame, ((side + gap) * (i % columns), (height + gap) * (i // columns)))
+    return page
+
+
+def frames_under_map(pixels: np.ndarray, shares: Tensor, grid: Grid, query: int,
+                     size: tuple[int, int]) -> list[Image.Image]:
+    """Each frame, (width, height) large, under what the query (-1: CLS) gives to it, on one scale for all frames.
+
+    shares, grid as in `still_picture`. A time step of a map lies over all the frames that it stands for.
     """
     t, keys = len(pixels), Grid(*shares.shape[2:])
     cls = shares.shape[1] > grid.l
     row = shares[:, query + int(cls)].mean(0) if query >= 0 or cls else torch.zeros(tuple(keys))  # (t, h, w)
     relative = (row / row.max().clamp_min(1e-12)).cpu().numpy()
-    columns, side, gap = columns_of(t), SHARP * shown_width(t), SHARP * GAP
-    height = round(side * pixels.shape[1] / pixels.shape[2])
-    page = Image.new("RGB", (columns * (side + gap) - gap, math.ceil(t / columns) * (height + gap) - gap), "white")
-    amber = Image.new("RGB", (side, height), ATTENTION)
-    best = int(row.argmax())
+    amber, best, pictures = Image.new("RGB", size, ATTENTION), int(row.argmax()), []
     for i in range(t):
-        frame = _resize(as_image(pixels[i]), (side, height))
+        frame = _resize(as_image(pixels[i]), size)
         step = i * keys.t // t
         heat = Image.fromarray(np.rint(255 * STRONGEST * relative[step]).astype(np.uint8))
         smooth = Image.Resampling.BILINEAR if max(keys.h, keys.w) >= SMOOTH else Image.Resampling.NEAREST
-        frame.paste(amber, mask=heat.resize((side, height), smooth))
+        frame.paste(amber, mask=heat.resize(size, smooth))
         if query >= 0 and query // grid.n == i * grid.t // t:
             _mark_query(frame, query % grid.n // grid.w, query % grid.w, grid)
         if row.max() > 0 and best // keys.n == step:
             _disc(frame, best % keys.n // keys.w, best % keys.w, keys, (8, "black"), (6, "white"))
-        page.paste(frame, ((side + gap) * (i % columns), (height + gap) * (i // columns)))
-    return page
+        pictures.append(frame)
+    return pictures
 
 
 def _mark_query(frame: Image.Image, row: int, column: int, grid: Grid) -> None:

@@ -212,7 +212,7 @@ for name, net in (("with positions", model), ("without", blind)):
 # picture is then a bag of patches. The bag is surprisingly good, because strokes alone tell most digits
 # apart.</details>
 #
-# So an accuracy does not tell you whether a model knows where things are. Ask a question that only places can answer.
+# Accuracy is one way to ask what a model knows of places. Here is a question that only places can answer.
 #
 # > **Predict.** Roll every picture sideways by half its width, so that digits on the left come to the right. Can the
 # > model without positions notice?
@@ -225,9 +225,8 @@ for name, net in (("with positions", model), ("without", blind)):
 
 # %% [markdown]
 # <details><summary>Compare</summary>It cannot. Its features for "left" and "right" are equal, so no classifier on top
-# could ever tell them apart.</details>
-#
-# In video this becomes serious: without positions *in time* a model cannot tell forwards from backwards (lesson 04).
+# could ever tell them apart. In video this becomes serious: without positions <em>in time</em> a model cannot tell
+# forwards from backwards (lesson 04).</details>
 #
 # What has the learned table come to know? Compare every place with every other, by the cosine of their rows, and take
 # the mean over all pairs that lie equally far apart.
@@ -512,8 +511,8 @@ assert 1 / 2000 < difference < 1 / 20
 #
 # ## 8 · The whole model
 #
-# One piece is missing: 64 tokens, but one answer. ViT puts an extra token in front, **CLS**. It starts as the same
-# learned vector for every picture, looks at all patches in every block, and is what the classifier reads at the end.
+# One piece is missing: 64 tokens, but one answer. ViT puts an extra token in front, **CLS**, a learned vector. It looks
+# at all patches in every block, and is what the classifier reads at the end.
 #
 # > **Predict.** How much does CLS differ from picture to picture *before* the first block: not at all, a little, or
 # > as much as at the end?
@@ -534,8 +533,8 @@ difference = (logits - model(inputs)).abs().max().item()
 print(f"from the logits of model(inputs) they differ by {difference:.4f}, rounding allows 0.0001")
 
 # %% [markdown]
-# <details><summary>Compare</summary>Not at all: CLS begins as a blank page and picks up everything by
-# looking.</details>
+# <details><summary>Compare</summary>Not at all: CLS starts as the same vector for every picture, a blank page, and
+# picks up everything by looking.</details>
 #
 # So where it looks is a good question. Before that, the bill.
 #

@@ -57,11 +57,11 @@ from videoformer_edu.tokens import Grid, PatchEmbed, TubeletEmbed
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # one thread: what is measured below belongs to one core
-block = Repeat("block", 12, (Stage("joint", residual=True), Stage("mlp", residual=True)), "1,569 × 768")
-column = ("3 × 8 × 224 × 224", Stage("embed", "1,568 × 768"), Stage("cls", "1,569 × 768"), Stage("positions"), block,
+block = Repeat("block", 12, (Stage("joint", residual=True), Stage("mlp", residual=True)), "(1 + l) × 768")
+column = ("3 × 8 × 224 × 224", Stage("embed", "l × 768"), Stage("cls", "(1 + l) × 768"), Stage("positions"), block,
           Stage("head", "400 logits"))
 show_architecture({"a video transformer": column}, here="block", caption=(
-    "The plainest video transformer: a ViT whose tokens come from eight frames. Sections 1 and 2 are about what goes "
+    "The plainest video transformer: a ViT whose l tokens come from eight frames. Sections 1 and 2 are about what goes "
     "in at the top, sections 3 to 7 about what the twelve blocks cost."))
 
 # %% [markdown]
@@ -123,7 +123,7 @@ your_turn(tokens_of(30, 100, 8, 4), 1008, "Divide first and round down, along ea
 
 # %% [markdown]
 # **Where this breaks.** Thirty frames are seven tubelets of four, and two frames are left over. Most code cuts with a
-# convolution, and a convolution drops what does not fill a box.
+# convolution that steps from box to box.
 #
 # > **Predict.** Nine frames, tubelets of two. Somebody replaces frame 8 by black. How many of the tokens change?
 
@@ -141,9 +141,9 @@ except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# <details><summary>Compare</summary>None. There is no error and no warning; the last frame is simply never seen, and
-# with 100 pixels and patches of 8 it is the right and the lower edge. The package refuses instead, and names the
-# numbers that fit.</details>
+# <details><summary>Compare</summary>None. A convolution drops what does not fill a box, without error or warning: the
+# last frame is never seen, and with 100 pixels and patches of 8 it is the right and the lower edge. The package
+# refuses instead, and names the numbers that fit.</details>
 #
 # ## 2 · Which frames?
 #
@@ -218,10 +218,6 @@ for stride in (1, 2, 4, 15, 16):
     print(f"stride {stride:>2}, {2 * stride:>2} pixels a step: right {fast[stride][0]:4.0%}, "
           f"the opposite direction {fast[stride][1]:4.0%}")
 
-# %% [markdown]
-# Wrong every time, and sure of it. Thirty pixels to the right on a ring of 32 *are* two pixels to the left: these eight
-# frames are exactly the frames of the other film. Look at it:
-
 # %%
 from einops import rearrange
 
@@ -235,8 +231,11 @@ show(filmstrips({"every\nframe": east[:8], "every\n15th": east[:120:15]}),
      caption="One film, two choices of frames. Nothing was played backwards.")
 
 # %% [markdown]
-# Wheels in old westerns turn backwards for this reason. At 32 pixels a step the digit stands still. No model can repair
-# what the choice of frames has thrown away.
+# <details><summary>Compare</summary>Wrong every time, and sure of it. Thirty pixels to the right on a ring of 32
+# <em>are</em> two pixels to the left: these eight frames are exactly the frames of the other film. Wheels in old
+# westerns turn backwards for this reason. At every 16th frame, 32 pixels a step, the digit stands still.</details>
+#
+# No model can repair what the choice of frames has thrown away.
 #
 # ### Which frames should I take?
 #
@@ -597,14 +596,13 @@ apart = [abs(a / b - 1) for a, b in zip(said_joint + said_stored, peaks["joint"]
 print(f"peak memory: formula and found differ by {max(apart):.1%} at most, asked: below 1.0%")
 
 # %% [markdown]
-# Read the picture.
-#
-# - **The slope is the formula's.** The joint line bends upwards where the pairs take over, $l = 6d$: 1,152 tokens, 24
-#   frames here too. The lines cross near 11 frames, and so do the dots, if your machine was quiet.
-# - **The dots lie above the line.** Norms, softmax and GELU multiply nothing of weight, but they walk through memory;
-#   very short clips pay for calls. On the machine that made this page it was 20 to 40 % from 8 frames on.
-# - **Memory lies on the line**, because it is counted: `peak_bytes` follows every tensor that is made and freed. It
-#   does not see what a kernel needs inside. At 64 frames the stored tables take ten times the rest.
+# <details><summary>Compare</summary><b>The slope is the formula's</b>, about 22 times. The joint line bends upwards
+# where the pairs take over, l = 6d: 1,152 tokens, 24 frames here too. The lines cross near 11 frames, and so do the
+# dots, if your machine was quiet. <b>The dots lie above the line.</b> Norms, softmax and GELU multiply nothing of
+# weight, but they walk through memory; very short clips pay for calls. On the machine that made this page it was 20
+# to 40 % from 8 frames on. <b>Memory lies on the line</b>, because it is counted: <code>peak_bytes</code> follows
+# every tensor that is made and freed. It does not see what a kernel needs inside. At 64 frames the stored tables take
+# ten times the rest.</details>
 #
 # ## 8 · A minute, and five seconds that do not exist yet
 #

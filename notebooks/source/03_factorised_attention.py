@@ -5,7 +5,7 @@
 # needs = "lessons 01 and 02, or the idea of attention, of tokens in a clip and of query-key pairs."
 # objectives = [
 #     "**write** full, spatial, temporal, divided, axial, windowed and per-head attention as predicates, and draw them",
-#     "**show** that regrouping computes what a mask computes, and that only regrouping saves work",
+#     "**show** what a mask and a regrouping of the tokens compute, and what each of them saves",
 #     "**compute** after how many blocks a token can have heard any other, and check it with gradients",
 #     "**weigh** pairs against reach, and say what neither of them tells you",
 #     "**design** a pattern of your own, and test an argument from the literature instead of believing it",
@@ -169,7 +169,7 @@ your_turn(mine if mine is None or mine is ... else int(mine.sum()), 24,
           "Row 1 has the neighbours 0 and 2: three rows of one column, in 8 frames.")
 
 # %% [markdown]
-# ## 2 · A mask says who may look. It saves nothing
+# ## 2 · A mask says who may look. What does it save?
 #
 # There are two ways to compute a pattern. **Mask**: compute all $l \times l$ scores and set the forbidden ones to
 # $-\infty$ before the softmax. **Regroup**: put the tokens that may look at each other into groups, and let ordinary
@@ -298,9 +298,9 @@ assert honest.isnan().all()
 #
 # ## 3 · Reach: who can have heard whom?
 #
-# Attention moves what tokens know. If `t1·door` looks at `t1·sky`, which has looked at `t0·sky` before, then something
-# of `t0·sky` is in `t1·door`. The residual keeps what a token has. So with $A$ for the pair matrix and $H$ for *who has
-# heard whom*, each attention does
+# Attention moves what tokens know. If I look at you, and you have looked at her before, then something of her is in
+# me. The residual keeps what a token has. So with $A$ for the pair matrix and $H$ for *who has heard whom*, each
+# attention does
 #
 # $$H \leftarrow (A \lor I)\,H$$
 #
@@ -518,17 +518,16 @@ assert accuracy["space alone"] < 20 < 40 < accuracy["joint"] < 60 < 95 < accurac
 assert accuracy["sparse"] < 20 and accuracy["sparse, tubelets"] > 95
 
 # %% [markdown]
-# Read it with reach in mind:
+# <details><summary>Compare, with reach in mind</summary><b>Space alone</b> fails, as it must: no token ever hears
+# another frame. <b>Joint and sparse reach everything, and fail all the same.</b> Not for want of wiring: the very
+# same joint model solves the task when a penalty on looks outside the own tube, slowly annealed to zero, shows it the
+# way. What it lacks is a reason to <em>find</em> its own place among 128 keys. Divided attention has no choice but to
+# look there. <b>Tubelets change the question.</b> A tubelet holds two frames, so even <em>space alone</em> solves the
+# task: what had to be heard along time is in the token before any attention. Test a wiring with patches of single
+# frames. So reach is necessary, not sufficient. A pattern also says where to look <em>first</em>, and that can be
+# worth more than freedom.</details>
 #
-# - **Space alone** fails, as it must: no token ever hears another frame.
-# - **Joint and sparse reach everything, and fail all the same.** Not for want of wiring: the very same joint model
-#   solves the task when a penalty on looks outside the own tube, slowly annealed to zero, shows it the way. What it
-#   lacks is a reason to *find* its own place among 128 keys. Divided attention has no choice but to look there.
-# - **Tubelets change the question.** A tubelet holds two frames, so even *space alone* solves the task: what had to be
-#   heard along time is in the token before any attention. Test a wiring with patches of single frames.
-#
-# Reach is necessary, not sufficient. A pattern also says where to look *first*, and that can be worth more than
-# freedom. The recipes are in `docs/experiments.md`, what did not help joint attention in `docs/trials.md`.
+# The recipes are in `docs/experiments.md`, what did not help joint attention in `docs/trials.md`.
 #
 # ### Space-only or joint: where is the difference in the code?
 #

@@ -180,7 +180,7 @@ for place, tube in zip(places, wrong[0, :, :, 0].tolist(), strict=True):
 # $T = N$, even a wrong `rearrange` would keep its shape. Test regroupings on grids whose sizes are all different,
 # with tokens that carry their own number.
 #
-# ## 3 · CLS, or how to build a model that sees nothing
+# ## 3 · CLS, a token without a frame
 #
 # The logits are read from one extra token, CLS. It has no place in space or time, so what does it do when the patches
 # are regrouped into tubes and frames?
@@ -188,7 +188,7 @@ for place, tube in zip(places, wrong[0, :, :, 0].tolist(), strict=True):
 # A tempting answer: set CLS aside, do both attentions with the patches, put CLS back for the MLP.
 
 # %%
-class BlindBlock(nn.Module):
+class PatchesAlone(nn.Module):
     """CLS waits outside both attentions."""
 
     def __init__(self, block: DividedSpaceTimeBlock):
@@ -210,7 +210,7 @@ class BlindBlock(nn.Module):
 # %%
 torch.manual_seed(0)
 blind = timesformer_motion()
-blind.blocks = nn.ModuleList(BlindBlock(block) for block in blind.blocks)
+blind.blocks = nn.ModuleList(PatchesAlone(block) for block in blind.blocks)
 one, two = torch.randn(2, 1, 3, 8, 32, 32)  # two videos of noise
 print("largest difference between the logits:", (blind(one) - blind(two)).abs().max().item())
 video = one.clone().requires_grad_()
@@ -302,9 +302,8 @@ print("CLS itself:", round(update[0].item(), 3))
 show_source(DividedSpaceTimeBlock)
 
 # %% [markdown]
-# Why that extra map? As published it starts at **zero**. TimeSformer begins its training as an image model: at step 0
-# the temporal branch adds nothing, and each frame passes through the blocks of a pretrained ViT as if it were a
-# picture. Training then opens the gate.
+# Why that extra map? As published it starts at **zero**: a gate, meant to let TimeSformer begin its training as the
+# image model whose weights it took over.
 #
 # > **Predict.** A still clip (one picture, eight times) goes through a fresh TimeSformer whose spatial weights are a
 # > ViT's. How close are its features to the ViT's features of that picture? And can a gate that is zero learn at all?
@@ -341,9 +340,10 @@ print(f"gradient of the gate, last map zero: {opens:.4f}; all maps of the branch
 # %% [markdown]
 # <details><summary>When you have run it: why?</summary>
 #
-# A gate of zero adds nothing, so a still clip is a picture. And a zero map gets a gradient, because its *input* is not
-# zero. **Where this breaks:** zero everything in the temporal branch, to be thorough, and it can never start. The
-# gradient of the last map is zero because its input is, and the gradient of the others because the last map is.
+# A gate of zero adds nothing, so each frame passes through the blocks as if it were a picture, and a still clip is
+# one. Training then opens the gate. For a zero map gets a gradient, because its *input* is not zero. **Where this
+# breaks:** zero everything in the temporal branch, to be thorough, and it can never start. The gradient of the last
+# map is zero because its input is, and the gradient of the others because the last map is.
 #
 # </details>
 #
@@ -729,6 +729,7 @@ show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
      "straight lines; joint starts between them and bends upwards, and crosses divided. "
      "TimeSformer at 8 frames and TimeSformer-L at 96 frames lie on the divided line.",
      caption="TimeSformer-B at 224 pixels. The published models sit on our closed form.")
+assert crossing() == 11
 
 # %% [markdown]
 # "Full attention is prohibitively expensive" is true of some clips and false of others; you know now of which. The

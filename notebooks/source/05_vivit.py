@@ -114,9 +114,9 @@ your_turn(tubelets(video, embed.proj.weight, embed.proj.bias), embed(video)[0],
 # %% [markdown]
 # ## 2 · What does a tubelet know before any attention?
 #
-# A token of two frames can *compare* them. Take a model that has nothing for time: spatial attention in each step, and
-# then the mean over the four steps, which knows no order. Two such models were trained on the moving digits: one with
-# patches of a single frame, one with tubelets of two frames.
+# A token of two frames holds two moments of one place. Take a model that has nothing for time: spatial attention in
+# each step, and then the mean over the four steps, which knows no order. Two such models were trained on the moving
+# digits: one with patches of a single frame, one with tubelets of two frames.
 #
 # > **Predict.** Guessing gives 12.5 %. What do the two reach?
 
@@ -294,16 +294,14 @@ for (name, (parameters, macs, top1)), variant in zip(paper.items(), VARIANTS, st
     assert abs(cost.parameters / 1e6 - parameters) < 0.11 and abs(cost.macs / 1e9 / macs - 1) < 0.01
 
 # %% [markdown]
-# Parameters agree to the digit, the work to one per cent (the paper counts softmax and norms, too). Three things to
-# see:
+# <details><summary>Compare</summary>Model 3 has the most parameters, model 1 the most work. <b>Full attention wins,
+# and pays</b>: 1.6 times the work of model 2 for 1.2 points. Where is its bill? The two products with the 3,137²
+# pairs alone cost 12 · 2 · 3,137² · 768 = 181 G. <b>Model 2 is nearly an image model</b>: its temporal encoder sees
+# 17 vectors, so four more blocks add 25 % to the parameters and hardly anything to the work. <b>Model 4 is the
+# cheapest and has nothing to train for time</b>, and it is the least accurate. So the paper's answer to the question
+# of this lesson is: everywhere if you can pay, late if you cannot.</details>
 #
-# - **Full attention wins, and pays**: 1.6 times the work of model 2 for 1.2 points. Where is its bill? The two products
-#   with the $3137^2$ pairs alone cost $12 \cdot 2 \cdot 3137^2 \cdot 768 = 181$ G.
-# - **Model 2 is nearly an image model**: its temporal encoder sees 17 vectors, so four more blocks add 25 % to the
-#   parameters and hardly anything to the work.
-# - **Model 4 is the cheapest and has nothing to train for time**, and it is the least accurate.
-#
-# So the paper's answer to the question of this lesson is: everywhere if you can pay, late if you cannot.
+# Parameters agree to the digit, the work to one per cent (the paper counts softmax and norms, too).
 #
 # ## 5 · Does it hold here?
 #
@@ -344,12 +342,12 @@ for name, model in four.items():
 # <details><summary>Compare</summary><b>None of the four uses the order of its tubelets.</b> Reverse the steps, and
 # every model gives the same answer as before, as if nothing had happened. They have temporal encoders, temporal
 # attentions, temporal heads, and they read the motion in the tubelet, where it is easiest to find. The table above
-# compares nothing about time; it compares four ways to average.</details>
+# compares nothing about time; it compares four ways to average. So the answer which no architecture drawing shows is:
+# <b>time came in at the very first layer</b>.</details>
 #
-# That is the answer of this lesson which no architecture drawing shows: **time came in at the very first layer**. It is
-# also a habit to keep. Before you compare models on a task, find the least that solves it.
+# And a habit to keep: before you compare models on a task, find the least that solves it.
 #
-# What if the tokens are frames, so that nothing leaks? On record:
+# What if a token holds one frame alone? On record:
 
 # %%
 for name, words in (("vivit_2_patches", "2 · late, patches of one frame"),
@@ -630,8 +628,10 @@ print(f"the key two columns further: {(here - elsewhere).abs():.2f} apart")
 assert (here - later).abs() < 1e-5 < 0.01 < (here - elsewhere).abs()
 
 # %% [markdown]
-# The score knows the distance and nothing else. So there is no row to be missing when a clip is longer. V-JEPA 2 and
-# most video generators since 2024 do it so ([arXiv:2506.09985](https://arxiv.org/abs/2506.09985)).
+# <details><summary>Compare</summary>The same, to rounding: the score knows the distance and nothing else.</details>
+#
+# So there is no row to be missing when a clip is longer. V-JEPA 2 and most video generators since 2024 do it so
+# ([arXiv:2506.09985](https://arxiv.org/abs/2506.09985)).
 #
 # Is it a cure? The divided model of lesson 04 was trained on 8 frames, with its two tables and, by the same recipe,
 # with rotary positions in their place; three seeds each. Then both were asked about clips of 12, 16 and 24 frames:
@@ -666,10 +666,11 @@ show(accuracy_against(lines, "frames at the test (trained on 8)", guess=1 / 8),
 # difference one may rely on. It also learnt more slowly, and is two points behind on the 8 frames it was trained
 # on.</details>
 #
-# Why do large models use it, then? No *table* is missing at any length, but distances beyond those of training have
-# never been seen, and nothing made these models ready for them. Large models are trained on many lengths and sizes, or
-# are trained on at the new one; then a position without a table is worth having. Here, with one length in training, it
-# is not. The promise of the equation holds to the last digit, and it is not the promise that you need.
+# <details><summary>And why do large models use rotation?</summary>No <em>table</em> is missing at any length, but
+# distances beyond those of training have never been seen, and nothing made these models ready for them. Large models
+# are trained on many lengths and sizes, or are trained on at the new one; then a position without a table is worth
+# having. Here, with one length in training, it is not. The promise of the equation holds to the last digit, and it is
+# not the promise that you need.</details>
 #
 # ## 10 · Five defects: find them
 #

@@ -13,8 +13,7 @@ def test_squares_are_drawn_to_scale_and_say_their_pairs():
     sides = [(patch.get_width(), patch.get_height()) for patch in axes.patches if patch.get_fill()]
     assert sides == [(40, 40), (12, 12), (3, 3)]  # the smallest on top
     assert axes.get_aspect() == 1
-    assert {text.get_text() for text in axes.texts} == {"small\n3 tokens, 9 pairs", "middle\n12 tokens, 144 pairs",
-                                                        "large\n40 tokens, 1,600 pairs"}
+    assert {text.get_text() for text in axes.texts} == {"small\n9 pairs", "middle\n144 pairs", "large\n1,600 pairs"}
 
 
 def test_shares_fill_the_picture_and_the_half_is_where_it_was_said():

@@ -67,7 +67,7 @@ def pairs_to_scale(clips: Mapping[str, int]) -> Figure:
         axes.add_patch(Rectangle((0, 0), tokens, tokens, facecolor=ATTENTION, alpha=shade, edgecolor="none"))
         axes.add_patch(Rectangle((0, 0), tokens, tokens, fill=False, edgecolor=INK, linewidth=1))
         axes.plot([tokens, 1.04 * top], [tokens, tokens], color=MUTED, linewidth=0.7)
-        axes.text(1.06 * top, tokens, f"{name}\n{tokens:,} tokens, {tokens**2:,} pairs", va="center", fontsize=9)
+        axes.text(1.06 * top, tokens, f"{name}\n{tokens**2:,} pairs", va="center", fontsize=9)
     axes.set(xlim=(-0.01 * top, 1.9 * top), ylim=(-0.03 * top, 1.05 * top), aspect="equal")
     axes.set_axis_off()
     return figure

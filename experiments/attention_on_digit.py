@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import reduce
 from torch import Tensor, nn
 
 from experiments.material import HELD_OUT, REPORT_SEED
+from videoformer_edu.attention.patterns import Temporal
 from videoformer_edu.attention.recording import record_attention
 from videoformer_edu.data.motion import motion_batch
 from videoformer_edu.data.motion.images import digit_images
 from videoformer_edu.data.motion.rendering import FRAME, SPRITE_WIDTH, coverage
 from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
+from videoformer_edu.models import ViViT
 
 
 def on_digit(looks: Tensor, covered: Tensor) -> dict[str, list[float] | float]:
@@ -58,9 +61,10 @@ def tubes_and_digit(probabilities: Tensor, covered: Tensor) -> list[float]:
     return [round(x, 2) for x in F.cosine_similarity(looked_at, there, dim=-1).mean(dim=0).tolist()]
 
 
-def digit_places(kind: str, count: int, grid: tuple[int, int], *, size: int = FRAME) -> tuple[Tensor, Tensor]:
+def digit_places(kind: str, count: int, grid: tuple[int, int], *, size: int = FRAME,
+                 tubelet: int = 1) -> tuple[Tensor, Tensor]:
     """The first `count` inputs of the report's set, `size` pixels wide and high, and the `coverage` of their patches,
-    for `grid` (rows, columns).
+    for `grid` (rows, columns); of tubelets of `tubelet` frames, the mean over their frames.
 
     A moving digit's own width is not handed out by its generator: the mean width stands for all.
     """
@@ -72,20 +76,29 @@ def digit_places(kind: str, count: int, grid: tuple[int, int], *, size: int = FR
         pixels, position = drawn.clips, drawn.position
         width = torch.full(position.shape[:2], 0.9 * SPRITE_WIDTH * size / FRAME)
     covered = coverage(position[:count], width[:count], grid, size, torus=kind != "digits")
+    covered = reduce(covered, "b (t s) h w -> b t h w", "mean", s=tubelet)
     return normalise(pixels[:count], MOTION_PIXELS), covered
 
 
 @torch.inference_mode()
 def attention_facts(model: nn.Module, kind: str, count: int = 256, *, size: int = FRAME) -> dict[str, dict]:
-    """For each attention of a trained model, on the first `count` examples of the report's set: where CLS
-    looks (`on_digit`), or for a temporal attention "presence", one correlation a head (`tubes_and_digit`)."""
-    side = size // model.patch_embed.patch_size
-    inputs, covered = digit_places(kind, count, (side, side), size=size)
+    """For attentions of a trained model, on the first `count` examples of the report's set: where CLS looks
+    (`on_digit`), or for a temporal attention "presence", one correlation a head (`tubes_and_digit`). Attentions that
+    have neither, and those between whole steps, are left out."""
+    tubelet, patch = patch_of(model)
+    inputs, covered = digit_places(kind, count, (size // patch, size // patch), size=size, tubelet=tubelet)
     model.eval()
     with record_attention(model) as maps:
         model(inputs)
     return {
-        name: on_digit(m.cls_looks(), covered) if m.cls
-        else {"presence": tubes_and_digit(m.probabilities, covered)}
-        for name, m in maps.items()
+        name: on_digit(m.cls_looks(), covered) if m.cls else {"presence": tubes_and_digit(m.probabilities, covered)}
+        for name, m in maps.items() if (m.cls and m.grid.n > 1) or m.pattern == Temporal()
     }
+
+
+def patch_of(model: nn.Module) -> tuple[int, int]:
+    """Frames of a token, and its rows."""
+    if isinstance(model, ViViT):
+        frames, rows, _ = model.tubelet_embed.kernel
+        return frames, rows
+    return 1, model.patch_embed.patch_size

@@ -61,6 +61,10 @@ DISPLAY = Experiment(
     "timesformer_display", "divided attention, 8 x 8 patches a frame", "timesformer_display", ("display",),
     material=Material(size=64), ships=True,
     note="The clips of the other experiments at twice their size, four times the patches: for pictures of attention.")
+VIVIT_DISPLAY = tuple(
+    Experiment(f"vivit_{number}_display", f"ViViT {number}, 8 x 8 tubelets a step", "vivit_motion", ("display",),
+               dict(variant=variant, image_size=64), Material(size=64), ships=True)
+    for number, variant in ((2, "factorised_encoder"), (3, "factorised_self_attention")))
 
 # ---------------------------------------------------------------------------------------------------- controls
 
@@ -176,4 +180,4 @@ PRETRAINING = (
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (
     VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *POSITIONS, DISPLAY,
-    *PRETRAINING)}
+    *VIVIT_DISPLAY, *PRETRAINING)}

@@ -18,7 +18,7 @@ from experiments.starting import first_model
 from experiments.store import floats
 from videoformer_edu.cost import count_macs, count_parameters
 from videoformer_edu.cost.counted import Reconstruction
-from videoformer_edu.models import TimeSformer, ViT, tube_mask
+from videoformer_edu.models import TimeSformer, ViT, ViViT, tube_mask
 from videoformer_edu.training.evaluate import evaluating, predict, share
 from videoformer_edu.training.history import History
 from videoformer_edu.training.loop import fit
@@ -103,7 +103,7 @@ def measure(model: nn.Module, material: Material) -> dict:
     plain = replace(material, size=Material.size)  # whole clips, fresh ones; how large their frames are is no matter
     if plain == Material():
         numbers["probes"] = motion_probes(model, inputs, labels)
-    if isinstance(model, ViT | TimeSformer) and plain in (Material(), Material("digits")):
+    if isinstance(model, ViT | TimeSformer | ViViT) and plain in (Material(), Material("digits")):
         numbers["attention"] = attention_facts(model.cpu(), material.task, size=material.size)
     return numbers
 

@@ -58,6 +58,7 @@ ATTENTION = """
 On 256 of the clips or pictures, first seed. Mass: the share of its attention to patches that falls on the digit's
 square, for each head and for their mean, and what attention spread evenly would give. Peak: how often the patch of a
 frame that it looks at most (mean of the heads) is more than half covered by the square; random: how often any patch is.
+Where tokens are tubelets, a frame is a step of them, and covered is the mean over its frames.
 
 | name | attention | mass, each head | mean | evenly | peak | random |
 |---|---|---|--:|--:|--:|--:|

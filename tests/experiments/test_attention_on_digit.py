@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from experiments.attention_on_digit import digit_places, on_digit, tubes_and_digit
+from experiments.attention_on_digit import attention_facts, digit_places, on_digit, patch_of, tubes_and_digit
 from experiments.material import REPORT_SEED
 from videoformer_edu.data.motion import motion_test_set
 from videoformer_edu.data.motion.images import digit_images
 from videoformer_edu.data.motion.rendering import coverage
+from videoformer_edu.models import timesformer_motion, vivit_motion
 
 
 def test_coverage_by_hand():
@@ -47,6 +48,29 @@ def test_places_belong_to_the_held_out_examples():
     drawn = digit_images(1024, seed=REPORT_SEED, split="test")
     assert covered.shape == (5, 1, 8, 8)
     torch.testing.assert_close(inputs, (drawn.images[:5].float() / 255 - 0.35) / 0.25)
+
+
+def test_a_tubelet_is_covered_as_its_frames_are_on_average():
+    _, frames = digit_places("motion", 6, (4, 4))  # (6, 8, 4, 4)
+    for s in (2, 4):
+        _, tubelets = digit_places("motion", 6, (4, 4), tubelet=s)
+        assert tubelets.shape == (6, 8 // s, 4, 4)
+        by_hand = sum(frames[:, i::s] for i in range(s)) / s
+        torch.testing.assert_close(tubelets, by_hand)
+
+
+def test_of_vivit_only_what_has_places_or_runs_along_time():
+    assert patch_of(vivit_motion(tubelet_size=4, patch_size=16)) == (4, 16)
+    assert patch_of(timesformer_motion()) == (1, 8)
+    kinds = {}
+    for variant in ("spatio_temporal", "factorised_encoder", "factorised_self_attention", "factorised_dot_product"):
+        facts = attention_facts(vivit_motion(variant=variant), "motion", count=4)
+        kinds[variant] = {name: "mass" if "mass" in one else "presence" for name, one in facts.items()}
+    assert kinds == {
+        "spatio_temporal": {f"encoder.blocks.{i}.attention": "mass" for i in (0, 1)},
+        "factorised_encoder": {f"spatial_encoder.blocks.{i}.attention": "mass" for i in (0, 1)},
+        "factorised_self_attention": {f"encoder.blocks.{i}.temporal_attention": "presence" for i in (0, 1)},
+        "factorised_dot_product": {f"encoder.blocks.{i}.attention.time": "presence" for i in (0, 1)}}
 
 
 def test_attention_spread_evenly_is_at_chance_and_attention_on_the_digit_is_not():

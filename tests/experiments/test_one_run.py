@@ -22,6 +22,7 @@ KINDS = {
     "c3d_100_clips": {"accuracy", "axis", "sign", "confusion"},
     "divided_2_frames": {"accuracy", "axis", "sign", "confusion"},
     "timesformer_motion_divided": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
+    "vivit_2_display": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},
     "divided_rotary": {"accuracy", "axis", "sign", "confusion", "probes", "attention", "elsewhere"},
     "videomae_pretraining": {"painting_loss"},
     "timesformer_motion_joint_time_first": {"accuracy", "axis", "sign", "confusion", "probes", "attention"},

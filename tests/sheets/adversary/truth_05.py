@@ -1,4 +1,4 @@
-"""What is right in sheet 05 (05.1 and 05.4): loops in NumPy and float64, and many sizes."""
+"""What is right in sheet 05: loops in NumPy and float64, and many sizes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from tests.sheets.adversary import answers_05_1, answers_05_4
+from tests.sheets.adversary import answers_05_1, answers_05_2, answers_05_3, answers_05_4
 from tests.sheets.adversary.truth_01 import cubic
+from tests.sheets.adversary.truth_04 import attend, layer_norm
 from tests.sheets.adversary.workshop import Answer
 
 
@@ -66,22 +67,152 @@ def rotary(x, grid, omega):
     return out
 
 
+def encode(x, w, name, depth, heads):
+    def affine(y, part):
+        return y @ w[f"{part}.weight"].T + w[f"{part}.bias"]
+
+    x = np.stack([np.concatenate([w[f"{name}.cls"], one]) + w[f"{name}.positions.table"] for one in x])
+    for part in (f"{name}.blocks.{i}" for i in range(depth)):
+        x = x + attend(layer_norm(x, w, f"{part}.attention_norm"), w, f"{part}.attention", heads)
+        h = affine(layer_norm(x, w, f"{part}.mlp_norm"), f"{part}.mlp.0")
+        h = h / (1 + np.exp(-math.sqrt(8 / math.pi) * (h + 0.044715 * h**3)))  # the GELU in its tanh form
+        x = x + affine(h, f"{part}.mlp.2")
+    return layer_norm(x, w, f"{name}.norm")[:, 0]
+
+
+def factorised_encoder(tokens, w, t, depths, heads):
+    n = tokens.shape[1] // t
+    steps = [encode(tokens[:, i * n : i * n + n], w, "spatial_encoder", depths[0], heads) for i in range(t)]
+    return encode(np.stack(steps, axis=1), w, "temporal_encoder", depths[1], heads)
+
+
+def factorised_heads(x, w, name, t, heads):
+    (b, l, d), e, n = x.shape, x.shape[2] // heads, x.shape[1] // t
+    merged = np.empty_like(x)
+    for c, i, h in np.ndindex(b, l, heads):
+        own = slice(h * e, h * e + e)
+        keys = range(i % n, l, n) if h < heads // 2 else range(i // n * n, i // n * n + n)
+        q, k, v = (
+            (x[c] @ w[f"{name}.qkv.weight"].T + w[f"{name}.qkv.bias"])[:, :].reshape(l, 3, d)[:, :, own].swapaxes(0, 1)
+        )
+        score = k[keys] @ q[i] / math.sqrt(e)
+        look = np.exp(score - score.max())
+        merged[c, i, own] = look @ v[keys] / look.sum()
+    return merged @ w[f"{name}.proj.weight"].T + w[f"{name}.proj.bias"]
+
+
+def counted(_, args):
+    """Token by token and head by head."""
+    t, n, heads = args
+    apart = sum(t if head < heads // 2 else n for head in range(heads)) * t * n
+    want = heads * t * n * t * n, apart
+
+    def judge(got) -> str | None:
+        whole = isinstance(got, tuple | list) and len(got) == 2 and all(type(z) in (int, float) for z in got)
+        return None if whole and tuple(got) == want else f"{got!r:.60} for {want}"
+
+    return judge
+
+
 ORACLES = {
     "tubelet_embed": tubelet_embed,
+    "encode": encode,
+    "factorised_encoder": factorised_encoder,
+    "factorised_heads": factorised_heads,
     "inflate_central": inflate_central,
     "inflate_average": inflate_average,
     "resize_table": resize_table,
     "rotary": rotary,
 }
-REFERENCE = Answer("reference", answers_05_1.BASE + answers_05_4.BASE).functions()
-EXACT: dict = {}
-CLIPS = [(2, 3, 2, 3, 2, 2, 4, 3, 5), (2, 3, 2, 3, 2, 2, 4, 3, 5), (1, 1, 1, 1, 1, 1, 1, 1, 1), (3, 2, 3, 2, 4, 3, 2,
-    2, 4), (1, 4, 4, 2, 3, 1, 3, 2, 6), (2, 1, 1, 4, 2, 5, 2, 4, 2), (2, 2, 3, 1, 5, 4, 1, 3, 1)]
-TABLES = [(5, (3, 4, 2), (5, 3, 4)), (5, (3, 4, 2), (5, 3, 4)), (2, (2, 2, 2), (2, 4, 4)), (1, (4, 3, 3), (4, 3, 3)),
-    (3, (1, 1, 1), (2, 3, 2)), (4, (6, 2, 5), (3, 4, 3)), (3, (4, 1, 1), (6, 1, 1)), (2, (2, 5, 3), (7, 2, 1)), (6,
-    (8, 4, 6), (4, 6, 4)), (2, (3, 2, 2), (1, 1, 1))]
-TURNS = [(2, (2, 3, 4), 2, 13), (2, (2, 3, 4), 2, 13), (1, (1, 1, 1), 1, 6), (3, (4, 2, 2), 1, 8), (1, (3, 1, 5), 3,
-    18), (2, (1, 4, 3), 2, 16), (2, (5, 2, 1), 1, 7)]
+BASES = answers_05_1.BASE + answers_05_2.BASE + answers_05_3.BASE + answers_05_4.BASE
+REFERENCE = Answer("reference", BASES).functions()
+EXACT = {"score_counts": counted}
+CLIPS = [
+    (2, 3, 2, 3, 2, 2, 4, 3, 5),
+    (2, 3, 2, 3, 2, 2, 4, 3, 5),
+    (1, 1, 1, 1, 1, 1, 1, 1, 1),
+    (3, 2, 3, 2, 4, 3, 2, 2, 4),
+    (1, 4, 4, 2, 3, 1, 3, 2, 6),
+    (2, 1, 1, 4, 2, 5, 2, 4, 2),
+    (2, 2, 3, 1, 5, 4, 1, 3, 1),
+]
+TABLES = [
+    (5, (3, 4, 2), (5, 3, 4)),
+    (5, (3, 4, 2), (5, 3, 4)),
+    (2, (2, 2, 2), (2, 4, 4)),
+    (1, (4, 3, 3), (4, 3, 3)),
+    (3, (1, 1, 1), (2, 3, 2)),
+    (4, (6, 2, 5), (3, 4, 3)),
+    (3, (4, 1, 1), (6, 1, 1)),
+    (2, (2, 5, 3), (7, 2, 1)),
+    (6, (8, 4, 6), (4, 6, 4)),
+    (2, (3, 2, 2), (1, 1, 1)),
+]
+TURNS = [
+    (2, (2, 3, 4), 2, 13),
+    (2, (2, 3, 4), 2, 13),
+    (1, (1, 1, 1), 1, 6),
+    (3, (4, 2, 2), 1, 8),
+    (1, (3, 1, 5), 3, 18),
+    (2, (1, 4, 3), 2, 16),
+    (2, (5, 2, 1), 1, 7),
+]
+
+
+SEQUENCES = [
+    ("spatial_encoder", 3, 4, 2, 2, 6, 0),
+    ("spatial_encoder", 3, 4, 2, 2, 6, 0),
+    ("temporal_encoder", 1, 5, 3, 3, 9, 0),
+    ("frames", 2, 1, 1, 1, 5, 0),
+    ("x", 1, 8, 1, 4, 12, 0),
+    ("frames", 2, 3, 1, 2, 4, 1),
+    ("one", 1, 1, 1, 1, 1, 0),
+]
+FILMS = [
+    (2, 3, 4, (2, 1), 2, 6),
+    (2, 3, 4, (2, 1), 2, 6),
+    (1, 5, 2, (1, 3), 3, 6),
+    (3, 1, 4, (1, 2), 1, 4),
+    (1, 2, 1, (1, 1), 4, 8),
+    (2, 6, 3, (1, 1), 1, 3),
+    (1, 1, 1, (2, 1), 1, 1),
+]
+HEADS = [
+    ("encoder.blocks.0.attention", 2, 3, 4, 4, 3, 0.5),
+    ("encoder.blocks.0.attention", 2, 3, 4, 4, 3, 0.5),
+    ("attention", 1, 2, 5, 6, 2, 0.5),
+    ("time", 3, 1, 4, 2, 5, 0.5),
+    ("x", 1, 4, 1, 8, 1, 0.5),
+    ("x", 2, 1, 1, 2, 1, 0.5),
+    ("loud", 1, 3, 2, 2, 4, 30),
+    ("attention", 1, 2, 6, 2, 3, 0.5),
+]
+COUNTS = [
+    (2, 3, 2),
+    (3, 2, 4),
+    (7, 45, 4),
+    (16, 196, 12),
+    (1, 9, 2),
+    (5, 1, 6),
+    (32, 784, 16),
+    (33, 785, 14),
+    (40, 130, 8),
+]
+
+
+def encoder(draw, name, l, depth, d):
+    out = {f"{name}.norm.weight": draw(d), f"{name}.norm.bias": draw(d)}
+    for part in (f"{name}.blocks.{i}" for i in range(depth)):
+        for norm in ("attention_norm", "mlp_norm"):
+            out |= {f"{part}.{norm}.weight": 1 + draw(d, scale=0.3), f"{part}.{norm}.bias": draw(d, scale=0.3)}
+        for linear, rows, columns in (
+            ("attention.qkv", 3 * d, d),
+            ("attention.proj", d, d),
+            ("mlp.0", d + 2, d),
+            ("mlp.2", d, d + 2),
+        ):
+            out |= {f"{part}.{linear}.weight": draw(rows, columns, scale=0.5), f"{part}.{linear}.bias": draw(rows)}
+    return out | {f"{name}.cls": draw(1, d), f"{name}.positions.table": draw(1 + l, d)}
 
 
 def cases(exercise: str, seed: int = 0) -> Iterator[tuple[str, tuple]]:
@@ -95,6 +226,27 @@ def cases(exercise: str, seed: int = 0) -> Iterator[tuple[str, tuple]]:
             yield "tubelet_embed", (draw(b, c, t * s, h * p, w * q), draw(d, c, s, p, q), draw(d))
             yield "inflate_central", (draw(d, c, p, q), s)
             yield "inflate_average", (draw(d, c, p, q), s)
+    elif exercise == "05.2":
+        for name, g, l, depth, heads, d, more in SEQUENCES:
+            yield "encode", (draw(g, l, d), encoder(draw, name, l, depth + more, d), name, depth, heads)
+        for b, t, n, depths, heads, d in FILMS:
+            weights = encoder(draw, "temporal_encoder", t, depths[1], d) | encoder(
+                draw, "spatial_encoder", n, depths[0], d
+            )
+            yield "factorised_encoder", (draw(b, t * n, d), weights, t, depths, heads)
+    elif exercise == "05.3":
+        for name, b, t, n, heads, e, scale in HEADS:
+            d = heads * e
+            weights = {
+                "norm.weight": draw(d),
+                f"{name}.proj.weight": draw(d, d),
+                f"{name}.proj.bias": draw(d),
+                f"{name}.qkv.weight": draw(3 * d, d, scale=scale),
+                f"{name}.qkv.bias": draw(3 * d, scale=0.3),
+            }
+            yield "factorised_heads", (draw(b, t * n, d), weights, name, t, heads)
+        for counts in COUNTS:
+            yield "score_counts", counts
     else:
         for d, old, new in TABLES:
             yield "resize_table", (draw(math.prod(old), d), old, new)

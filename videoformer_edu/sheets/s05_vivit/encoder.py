@@ -68,11 +68,12 @@ def clip(rng: np.random.Generator, b: int, t: int, n: int, depths: tuple, heads:
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    def sequences(name: str, g: int, length: int, depth: int, heads: int, d: int) -> dict:
-        return {"x": make.tokens(rng, g, length, d), "weights": encoder(rng, name, length, depth, d), "name": name,
-                "depth": depth, "heads": heads}
+    def sequences(name: str, g: int, length: int, depth: int, heads: int, d: int, more: int = 0) -> dict:
+        """more: blocks of which the weights have so many, and which are not to be run."""
+        return {"x": make.tokens(rng, g, length, d), "weights": encoder(rng, name, length, depth + more, d),
+                "name": name, "depth": depth, "heads": heads}
 
-    l = int(rng.integers(4, 8))
+    l = int(rng.integers(7, 10))
     twins = clip(rng, 3, 3, 4, (1, 2), 2, 6)
     twins["tokens"][1] = twins["tokens"][0]
     twins["tokens"][1, 4:8] = make.tokens(rng, 4, 6)  # another step 1
@@ -81,10 +82,15 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return [
         Case("one block", "encode", sequences("spatial_encoder", 3, l, 1, 2, 6), "CLS reads its own sequence",
              axes=read),
-        Case("three blocks", "encode", sequences("temporal_encoder", 2, 3, 3, 3, 9), "each block has its own weights",
+        Case("other weights", "encode", sequences("spatial_encoder", 2, l, 1, 2, 6), "each call reads its own weights",
              axes=read),
+        Case("three blocks", "encode", sequences("temporal_encoder", 2, 3, 3, 3, 12), "each block has its own weights",
+             axes=read),
+        Case("two blocks of three", "encode", sequences("temporal_encoder", 1, 2, 2, 2, 4, more=1),
+             "depth says how many blocks are run", axes=read),
         Case("a sequence of one token", "encode", sequences("frames", 4, 1, 2, 1, 5), "any name and any length work",
              axes=read),
+        Case("one channel", "encode", sequences("frames", 3, 2, 1, 1, 1), "even a width of 1 stays an axis", axes=read),
         Case("steps seen, and their order", "factorised_encoder", twins,
              "a new step changes the answer, and so does another order of the steps", axes=out,
              parts=({f"clip {c}": np.s_[c:c + 1] for c in range(3)},)),
@@ -93,6 +99,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
              parts=({f"clip {c}": np.s_[c:c + 1] for c in range(2)},)),
         Case("more steps than patches", "factorised_encoder", clip(rng, 1, 5, 2, (1, 3), 3, 6),
              "steps and patches may be any number", axes=out),
+        Case("the same with other weights", "factorised_encoder", clip(rng, 1, 5, 2, (1, 3), 3, 6),
+             "each call reads its own weights", axes=out),
+        Case("one step of one patch", "factorised_encoder", clip(rng, 2, 1, 1, (1, 2), 1, 4),
+             "both encoders run, however short the clip", axes=out),
     ]
 
 

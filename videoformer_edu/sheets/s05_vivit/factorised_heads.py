@@ -44,6 +44,11 @@ def cases(rng: np.random.Generator) -> list[Case]:
     lit["x"] *= 0.3  # small tokens, even shares: nobody's share is so small that a change is lost in rounding
     lit["x"][1] = lit["x"][0]
     lit["x"][1, 7] += make.tokens(rng, 6)  # the patch at place 2 of step 1
+    loud = clip(rng, 1, 3, 4, 4, 2)
+    loud["weights"][f"{NAME}.qkv.bias"][:16] += 9  # of queries and keys: scores beyond 100, whose exp is infinite
+    among = clip(rng, 1, 3, 2, 2, 3)
+    among["weights"] = (make.attention(rng, "encoder.blocks.1.attention", 6) | among["weights"]
+                        | make.norm(rng, "encoder.norm", 6))
     axes, counts = "(b, t*n, d)", "(joint, factorised)"
     return [
         Case("one patch differs", "factorised_heads", lit, "a patch is heard in its own step and in its own tube",
@@ -54,10 +59,19 @@ def cases(rng: np.random.Generator) -> list[Case]:
              axes=axes),
         Case("one step", "factorised_heads", clip(rng, 3, 1, 4, 2, 5), "with one step the time heads see themselves",
              axes=axes),
+        Case("one step of one place", "factorised_heads", clip(rng, 2, 1, 1, 2, 2), "both halves see themselves",
+             axes=axes),
+        Case("weights among others", "factorised_heads", among, "weights are found by their names", axes=axes),
+        Case("large scores", "factorised_heads", loud, "a trained model may be very sure of itself", axes=axes),
+        Case("other weights", "factorised_heads", clip(rng, 2, 3, 5, 2, 3), "each call reads its own weights",
+             axes=axes),
         Case("a small clip", "score_counts", {"t": 2, "n": 3, "heads": 2}, "what can be counted by hand", axes=counts),
         Case("a clip", "score_counts", {"t": int(rng.integers(5, 9)), "n": int(rng.integers(10, 99)), "heads": 4},
              "any clip", axes=counts),
         Case("ViViT-B", "score_counts", {"t": 16, "n": 196, "heads": 12}, "the published size", axes=counts),
+        Case("one long step", "score_counts", {"t": 1, "n": 97, "heads": 2}, "one step is a clip, too", axes=counts),
+        Case("a large clip", "score_counts", {"t": 33, "n": int(rng.integers(350, 400)) * 2 + 1, "heads": 14},
+             "whole numbers, however large", axes=counts),
     ]
 
 

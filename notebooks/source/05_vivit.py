@@ -435,7 +435,9 @@ mixing_explorer(frames, {f"model {name}": by_stage for name, by_stage in changed
 # ### Where do the trained heads look?
 #
 # Four by four tubelets are good for counting. For looking there are models 2 and 3 on a finer grid: the same clips at
-# 64 x 64 pixels, in 4 steps of 8 x 8 tubelets (`docs/experiments.md`). Nobody told them that there is a digit.
+# 64 x 64 pixels, in 4 steps of 8 x 8 tubelets (`docs/experiments.md`). Nobody told them that there is a digit. First
+# the CLS of each step, in model 2. Then one patch at the edge of the 7 in step 1: across space in model 2, along time
+# in model 3.
 
 # %%
 from videoformer_edu.attention import record_attention
@@ -451,10 +453,6 @@ looks = 4 * maps[2]["spatial_encoder.blocks.0.attention"].cls_looks()  # (b, hea
 show(attention_on_frames(frames, looks[6].mean(0), names=[f"step {t}" for t in range(4)]),
      alt="Four frames in which a white 7 moves down to the left over a flower. Amber lies on the 7 and at its edges.",
      caption="Model 2, block 0: where the CLS of each step looks, mean of the heads. One frame of each step is shown.")
-
-# %% [markdown]
-# Each step has found the digit by itself. And a patch? Take one at the edge of the 7 in step 1: first across space, in
-# model 2, then along time, in model 3.
 
 # %%
 from videoformer_edu.data.motion.rendering import coverage
@@ -476,9 +474,9 @@ print("steps in reverse, the same direction:", {name: f"{value:.0%}" for name, v
 assert on_digit.mean() > 0.6 and abs(covered.mean() - 0.18) < 0.01 and min(back.values()) > 0.95
 
 # %% [markdown]
-# The maps are what the drawings promise: late and alone in model 2, one place and all steps in model 3. CLS looks at
-# the digit, nearly always. And none of it shows what section 5 found, that neither model uses the order of its steps: a
-# map tells where from, never what for.
+# Each step of model 2 has found the digit by itself. The patches see what the drawings promise: their own step in
+# model 2, their own place in model 3. And none of it shows what section 5 found, that neither model uses the order of
+# its steps: a map tells where from, never what for.
 #
 # ## 7 · ViViT 2 on one page
 #

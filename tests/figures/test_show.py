@@ -223,3 +223,13 @@ def test_titles_of_pictures_side_by_side_are_whole():
 
 def test_page_is_white_where_nothing_is_drawn():
     assert rasterise(sample_figure()).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_a_rare_colour_is_not_taken_for_its_neighbour_among_many():
+    """Attention lies in a few patches, over a photograph of thousands of shades."""
+    rng = np.random.default_rng(0)
+    shades = np.array([90, 70, 50]) + rng.normal(0, 12, (240, 240, 1)) + rng.normal(0, 4, (240, 240, 3))
+    pixels = shades.clip(0, 255).astype(np.uint8)
+    pixels[100:108, 60:68], pixels[40:48, 200:208] = (185, 121, 22), (150, 104, 34)  # amber at two opacities
+    back = np.asarray(Image.open(io.BytesIO(packed(Image.fromarray(pixels)))).convert("RGB")).astype(int)
+    assert np.abs(back - pixels).max() <= 16

@@ -164,13 +164,14 @@ def packed(image: Image.Image, *, photographs: bool = False) -> bytes:
     little; nothing in the file but pixels. Up to 256 colours stay exact.
 
     The house's colours are among the chosen ones: an outline of a few pixels would else take the nearest colour
-    of the picture below it, and then say something else.
+    of the picture below it, and then say something else. The others cover what there is, however rare: a patch of amber
+    says a number, and a thousand shades of leaves say nothing.
     """
     image = image.convert("RGB")
     pixels = np.asarray(image)  # (h, w, 3)
     places = ((colour, (pixels == colour).all(-1)) for colour in map(ImageColor.getrgb, CYCLE))
     marks = [(colour, place) for colour, place in places if place.any()]
-    chosen = image.quantize(256 - len(marks), method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
+    chosen = image.quantize(256 - len(marks), method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
     few = np.array(chosen)  # (h, w, 3)
     for colour, place in marks:
         few[place] = colour

@@ -729,7 +729,6 @@ show(cost_curves(frames_axis, curves, crossing=crossing(), marks=marks),
      "straight lines; joint starts between them and bends upwards, and crosses divided. "
      "TimeSformer at 8 frames and TimeSformer-L at 96 frames lie on the divided line.",
      caption="TimeSformer-B at 224 pixels. The published models sit on our closed form.")
-assert crossing() == 11
 
 # %% [markdown]
 # "Full attention is prohibitively expensive" is true of some clips and false of others; you know now of which. The

@@ -171,8 +171,8 @@ def packed(image: Image.Image, *, photographs: bool = False) -> bytes:
     pixels = np.asarray(image)  # (h, w, 3)
     places = ((colour, (pixels == colour).all(-1)) for colour in map(ImageColor.getrgb, CYCLE))
     marks = [(colour, place) for colour, place in places if place.any()]
-    chosen = image.quantize(256 - len(marks), method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
-    few = np.array(chosen)  # (h, w, 3)
+    chosen = image.quantize(256 - len(marks), method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = np.array(chosen.convert("RGB"))  # (h, w, 3)
     for colour, place in marks:
         few[place] = colour
     ways = [_webp(image, lossless=True), _webp(Image.fromarray(few), lossless=True)]

@@ -462,8 +462,8 @@ first = [maps[2]["spatial_encoder.blocks.0.attention"], maps[3]["encoder.blocks.
 rows = torch.cat([one.looks_from(*patch)[6].mean(0) for one in first])  # (2 * 4, h, w)
 show(attention_on_frames(frames.repeat(2, 1, 1, 1), rows, query=ring,
                          names=[f"{way}, step {t}" for way in ("2, space", "3, time") for t in range(4)]),
-     alt="Two rows of four frames, a patch ringed in step 1. Model 2 across space: only step 1 is lit, on the 7. Model 3 "
-         "along time: only the place of the patch is lit, mostly in step 2.",
+     alt="Two rows of four frames, a patch ringed in step 1. Model 2 across space: only step 1 is lit, on the 7. Model "
+         "3 along time: only the place of the patch is lit, mostly in step 2.",
      caption="Block 0, mean of the heads. The ringed patch looks across space (model 2) and along time (model 3).")
 covered = coverage(large.position, torch.full((256, 8), 27.0), (8, 8), 64, torus=True)  # (b, frame, h, w)
 covered = covered.unflatten(1, (4, 2)).mean(2)  # of a tubelet: (b, t, h, w)

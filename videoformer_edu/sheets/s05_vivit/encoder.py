@@ -68,10 +68,9 @@ def clip(rng: np.random.Generator, b: int, t: int, n: int, depths: tuple, heads:
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    def sequences(name: str, g: int, length: int, depth: int, heads: int, d: int, more: int = 0) -> dict:
-        """more: blocks of which the weights have so many, and which are not to be run."""
-        return {"x": make.tokens(rng, g, length, d), "weights": encoder(rng, name, length, depth + more, d),
-                "name": name, "depth": depth, "heads": heads}
+    def sequences(name: str, g: int, length: int, depth: int, heads: int, d: int, unused: int = 0) -> dict:
+        weights = encoder(rng, name, length, depth + unused, d)  # unused: blocks that are not to be run
+        return {"x": make.tokens(rng, g, length, d), "weights": weights, "name": name, "depth": depth, "heads": heads}
 
     l = int(rng.integers(7, 10))
     twins = clip(rng, 3, 3, 4, (1, 2), 2, 6)
@@ -86,7 +85,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
              axes=read),
         Case("three blocks", "encode", sequences("temporal_encoder", 2, 3, 3, 3, 12), "each block has its own weights",
              axes=read),
-        Case("two blocks of three", "encode", sequences("temporal_encoder", 1, 2, 2, 2, 4, more=1),
+        Case("two blocks of three", "encode", sequences("temporal_encoder", 1, 2, 2, 2, 4, unused=1),
              "depth says how many blocks are run", axes=read),
         Case("a sequence of one token", "encode", sequences("frames", 4, 1, 2, 1, 5), "any name and any length work",
              axes=read),

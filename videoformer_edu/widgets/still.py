@@ -106,3 +106,25 @@ def strip(pixels: np.ndarray, shown: int) -> tuple[str, tuple[int, int]]:
     kind = "png" if width <= 100 else "jpeg"  # pixels that are seen one by one stay exact
     film.save(buffer, format=kind, optimize=True, **({} if kind == "png" else {"quality": 85}))
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}", size
+
+
+def film_address(clips: np.ndarray) -> str:
+    """`(clips, t, h, w, 3)` uint8 -> a data address: the frames of a clip in a row, the clips below one another."""
+    sheet = np.concatenate([np.concatenate(list(clip), axis=1) for clip in clips], axis=0)
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, format="jpeg", quality=80, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def still_frames(pixels: np.ndarray, keep: Tensor, columns: int, shown: int) -> Image.Image:
+    """The frames in rows; patches where `keep (t, h, w)` is false are dark. Two pixels for each that is shown."""
+    t, h, w = keep.shape
+    side, gap = SHARP * shown, SHARP * GAP
+    height = round(side * pixels.shape[1] / pixels.shape[2])
+    page = Image.new("RGB", (columns * (side + gap) - gap, math.ceil(t / columns) * (height + gap) - gap), "white")
+    for i in range(t):
+        frame = _resize(as_image(pixels[i]), (side, height))
+        dark = Image.fromarray((~keep[i].numpy() * 219).astype(np.uint8)).resize(frame.size, Image.Resampling.NEAREST)
+        frame.paste(Image.new("RGB", frame.size, "#24292f"), mask=dark)
+        page.paste(frame, ((side + gap) * (i % columns), (height + gap) * (i // columns)))
+    return page

@@ -27,7 +27,7 @@ NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowErro
 class Statement:
     """One statement at the margin of a cell. `broken`: why it is no Python; `tree` is None then.
 
-    `places` are the names that it makes or writes into, `reads` those that it takes from the notebook.
+    `makes` are the names that it binds or writes into, `reads` those that it takes from the notebook.
     """
 
     cell: int
@@ -59,11 +59,12 @@ def statements(cells: tuple[Cell, ...]) -> tuple[list[Statement], list[str]]:
     """Everything at the margin of the cells in order, and notes on what was left out."""
     out, notes, read = [], [], 0
     for cell in cells:
-        text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", cell.source).replace("\0", "")
-        read += len(text)
-        if len(text) > LONGEST or read > 10 * LONGEST:
+        text = re.sub(r"\A\ufeff", "", cell.source)
+        text = re.sub(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", "\n", text).replace("\0", "")
+        if len(text) > LONGEST or read + len(text) > 10 * LONGEST:
             notes.append(f"cell {cell.number} was not read: it has {len(text):,} characters")
             continue
+        read += len(text)
         found, note = _of_cell(cell, text.encode("utf-8", "replace").decode())
         out += found
         notes += [f"cell {cell.number}: {note}"] if note else []

@@ -38,7 +38,10 @@ def unshare(flags: int) -> None:
 
 
 def own_namespaces() -> bool:
-    """No network and no shared memory of others, for this process and all that it forks. Call it before any thread."""
+    """No network and no shared memory of others, for this process and all that it forks. Call it before any thread.
+
+    Where this takes a user namespace, the caller goes on as the first process of a process namespace as well.
+    """
     user, group = os.geteuid(), os.getegid()
     flags = NEW_NETWORK | NEW_IPC
     try:
@@ -47,19 +50,51 @@ def own_namespaces() -> bool:
         unshare(flags)
     except OSError:
         try:
-            unshare(flags | NEW_USER)
+            unshare(flags | NEW_USER | NEW_PROCESSES)
             for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"),
                                ("gid_map", f"{group} {group} 1")):
                 with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
                     file.write(text)
         except OSError:
             return False
+        _go_on_as_a_child()
     return True
 
 
-def own_processes() -> None:
-    """The next fork begins a namespace of its own: when its first process ends, all of them end."""
-    unshare(NEW_PROCESSES)
+def _go_on_as_a_child() -> None:
+    """The rest of this program runs in a new process; this one ends when that one does, and the other way round."""
+    pid = os.fork()
+    if pid:
+        libc().prctl(1, 9, 0, 0, 0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
+    libc().prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+class Processes:
+    """Gives each child a process namespace of its own: when its first process ends, all of them end."""
+
+    def __init__(self):
+        self._own = os.open(f"/proc/{'self' if os.path.exists('/proc/self') else os.getpid()}/ns/pid", os.O_RDONLY)
+
+    def fresh(self) -> None:
+        """The next fork begins a new one."""
+        unshare(NEW_PROCESSES)
+
+    def back(self) -> None:
+        """Forks stay in the own one again."""
+        if libc().setns(self._own, NEW_PROCESSES):
+            raise OSError(ctypes.get_errno(), "no way back from a process namespace")
+
+    @classmethod
+    def possible(cls) -> bool:
+        try:
+            tried = cls()
+            tried.fresh()
+            tried.back()
+            os.close(tried._own)
+        except OSError:
+            return False
+        return True
 
 
 def adopt_orphans() -> None:

@@ -62,7 +62,7 @@ def _graded(exercise: Exercise, there: Sequence[Statement], seed: int, pool: Poo
                                    f"({error}), so nothing of it counts. A person should look at this answer.")
     except Lost as error:
         outcome, given = out.LOST, []
-        report = refused(exercise, f"The grader could not run this answer: {error}. Grade it again.")
+        report = refused(exercise, f"The grader failed with this answer: {error}. Grade it again, and look.")
     shaky = [need.id for need in exercise.needs if need.id in done and done[need.id].outcome != out.RIGHT]
     if shaky and report.outcome in (CRASHED, WRONG) and outcome not in (out.FORGED, out.LOST):
         words = builds_on_words(shaky, bool(report.mistake))
@@ -115,8 +115,8 @@ def _concluded(exercise: Exercise, seed: int, given: Sequence[Given]) -> Report:
     try:
         with _judging, own_random_numbers(0):
             return conclude(exercise, seed, given)
-    except Exception as error:  # something that no sentence has foreseen: no points, and the class goes on
-        raise Forged(f"it cannot be judged: {type(error).__name__}") from error
+    except Exception as error:  # a result, or a sheet, that nobody has foreseen: a person looks, and the class goes on
+        raise Lost(f"it cannot be judged ({type(error).__name__}: {error!s:.200})") from error
 
 
 def outcome_of(report: Report, given: Collection[Given]) -> str:

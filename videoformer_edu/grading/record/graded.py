@@ -50,7 +50,7 @@ class GradedExercise:
     """One exercise of one submission.
 
     `outcome` is one of OUTCOMES ("partly": not right, and some points; "forged": what came back could not have been
-    written by the grader's own code; "lost": the machine failed, not the answer: grade it again). `report` is what
+    written by the grader's own code; "lost": the grader or the machine failed: grade it again). `report` is what
     `check` would have said: points, sentence (`report.message`), mistake, every check. `flags`: where a person should
     look, never a change of the score. `notes`: how the answer was found. `reported`: what only the child can know, and
     so might have made up. `source`: the code that ran.

@@ -130,11 +130,12 @@ class _Server:
                 "modules": [[f"{PACKAGE.name}.{GRADING.name}.{name}", f"{GRADING / name.replace('.', '/')}.py"]
                             for name in MODULES]}
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": self._folder, "OMP_NUM_THREADS": "1",
-                       "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+                       "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
+                       "PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # a fork copies less
         environment |= {name: os.environ[name] for name in ("ATEN_CPU_CAPABILITY",) if name in os.environ}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", BOOT, json.dumps(told)], pass_fds=[theirs.fileno()],
+                [sys.executable, "-s", "-S", "-c", BOOT, json.dumps(told)], pass_fds=[theirs.fileno()],
                 cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE, start_new_session=True)
 

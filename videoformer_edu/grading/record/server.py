@@ -1,12 +1,12 @@
 """The process that children are forked from: it has imported torch, it has never seen a case, an answer or a seed.
 
-It is told "fork", with two open files; what stands in them it does not look at. Between it and the child stands a
-guard that ends the child with everything that it has started, waits until nothing of it is left, and only then tells
-how it went.
+It is told "fork", with two open files; what stands in them it does not look at. It ends the child with everything that
+the child has started, waits until nothing of it is left, and only then tells how it went.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -20,37 +20,29 @@ LAYERS = ("namespaces", "user", "files", "filter")
 UNCONFINED = 99  # exit status of a child that did not get the layers that the first one had
 
 
-def serve(channel: socket.socket, asked: Sequence[str], readable: Sequence[str], own_network: bool) -> None:
-    """Fork for every line that comes, until the channel is closed. `asked`: the layers to try."""
+def serve(channel: socket.socket, asked: Sequence[str], readable: Sequence[str], alone: bool) -> None:
+    """Fork for every line that comes, until the channel is closed. `asked`: the layers to try.
+
+    `alone`: this process has namespaces of its own.
+    """
     confine.unreadable()
+    confine.adopt_orphans()
     _warm_up()
-    layers, lost = [name for name in asked if name != "namespaces" or own_network], []
-    if "namespaces" in layers and not _can(confine.own_processes):
-        layers.remove("namespaces")
+    layers = [name for name in asked if name != "namespaces" or (alone and confine.Processes.possible())]
     lost = _tried(layers, readable)
     layers = [name for name in layers if name not in lost]
-    channel.sendall(json.dumps({"layers": layers, "pid": os.getpid()}).encode())
+    processes = confine.Processes() if "namespaces" in layers else None
+    gc.collect()
+    gc.freeze()  # children leave these pages alone, so they stay shared
+    channel.sendall(json.dumps({"layers": layers}).encode())
     while True:
         message, files, _, _ = socket.recv_fds(channel, 4096, 2)
         if not message:
             return
-        guard = os.fork()
-        if not guard:
-            _guard(channel, files, json.loads(message), readable, layers)
+        told = _watched(channel, files, json.loads(message), readable, layers, processes)
         for file in files:
             os.close(file)
-        os.waitpid(guard, 0)
-
-
-def _can(layer: object) -> bool:
-    pid = os.fork()
-    if not pid:
-        try:
-            layer()
-        except OSError:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(pid, 0)[1] == 0
+        channel.sendall(json.dumps(told).encode())
 
 
 def _tried(layers: Sequence[str], readable: Sequence[str]) -> list[str]:
@@ -67,33 +59,28 @@ def _tried(layers: Sequence[str], readable: Sequence[str]) -> list[str]:
     return lost if os.waitpid(pid, 0)[1] == 0 else list(layers)
 
 
-def _guard(channel: socket.socket, files: Sequence[int], limits: Mapping[str, float], readable: Sequence[str],
-           layers: Sequence[str]) -> None:
-    """Watch one child from its fork to its end; never returns."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    confine.adopt_orphans()
-    if "namespaces" in layers:
-        confine.own_processes()
+def _watched(channel: socket.socket, files: Sequence[int], limits: Mapping[str, float], readable: Sequence[str],
+             layers: Sequence[str], processes: confine.Processes | None) -> dict[str, object]:
+    """One child from its fork to its end, and how it went."""
+    if processes:
+        processes.fresh()
     began, pid = time.monotonic(), os.fork()
     if not pid:
         _child(channel, files, limits, readable, layers)
-    status, usage, late, wait = None, None, False, 0.0005
-    while status is None:
-        found, code, used = os.wait4(pid, os.WNOHANG)
-        if found:
-            status, usage = code, used
-        elif time.monotonic() - began > limits["seconds"]:
+    if processes:
+        processes.back()
+    found, late, wait = 0, False, 0.0005
+    while not found:
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if not found and not late and time.monotonic() - began > limits["seconds"]:
             late = True
             os.kill(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
-        else:
+        elif not found:
             time.sleep(wait)
-            wait = min(2 * wait, 0.01)
+            wait = min(1.5 * wait, 0.01)
     _end_the_rest(pid)
-    seconds = time.monotonic() - began
-    channel.sendall(json.dumps({"status": status, "late": late, "seconds": round(seconds, 4),
-                                "cpu": round(usage.ru_utime + usage.ru_stime, 4)}).encode())
-    os._exit(0)
+    return {"status": status, "late": late, "seconds": round(time.monotonic() - began, 4),
+            "cpu": round(usage.ru_utime + usage.ru_stime, 4)}
 
 
 def _end_the_rest(group: int) -> None:
@@ -111,9 +98,8 @@ def _end_the_rest(group: int) -> None:
 
 
 def _children() -> list[int]:
-    own = os.getpid()
     try:
-        with open(f"/proc/self/task/{own}/children", encoding="ascii") as file:
+        with open("/proc/thread-self/children", encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
     except OSError:
         return []

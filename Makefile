@@ -22,7 +22,7 @@ help: ## list the targets
 
 lab: ## open the course in JupyterLab (ARGS="--no-browser --port 9999" is passed on)
 	$(INSTALL) lab
-	@$(PYTHON) -m tools.lab $(ARGS)
+	@$(PYTHON) -m videoformer_edu.lab $(ARGS)
 
 test: browser ## check everything: lint, unit, parity, notebooks, browser
 	$(INSTALL) test

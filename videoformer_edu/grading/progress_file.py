@@ -38,9 +38,14 @@ def place() -> Path | None:
             return Path(chosen).expanduser() if chosen else None
         if notebook is None or Path(notebook).parent.name == "solutions":
             return None
-        return data_folder() / "videoformer_edu" / "progress.json"
+        return usual_place()
     except RuntimeError:  # a user without a home folder
         return None
+
+
+def usual_place() -> Path:
+    """The file in the user's data folder. Raises RuntimeError for a user without a home folder."""
+    return data_folder() / "videoformer_edu" / "progress.json"
 
 
 def data_folder() -> Path:

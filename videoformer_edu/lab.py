@@ -1,6 +1,6 @@
 """Opens JupyterLab at the first lesson and says where it is, also as root and where there is no display.
 
-    python -m tools.lab [OPTIONS OF JUPYTERLAB]
+    python -m videoformer_edu.lab [OPTIONS OF JUPYTERLAB]
 """
 
 import os

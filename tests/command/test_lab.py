@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.lab import FIRST, address, has_display, options
+from videoformer_edu.lab import FIRST, address, has_display, options
 
 ROOT = Path(__file__).parents[2]
 START = [f"--LabApp.default_url=/{FIRST}", "--LanguageServerManager.autodetect=False"]
@@ -54,8 +54,8 @@ def test_it_starts_without_a_display_and_ends_with_the_address(tmp_path):
     kept = {name: value for name, value in os.environ.items()
             if name not in ("DISPLAY", "WAYLAND_DISPLAY") and not name.startswith("JUPYTER")}
     fresh = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    lab = subprocess.Popen([sys.executable, "-m", "tools.lab", "--port=0"], cwd=ROOT, text=True, env=kept | fresh,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    lab = subprocess.Popen([sys.executable, "-m", "videoformer_edu.lab", "--port=0"], cwd=ROOT, text=True,
+                           env=kept | fresh, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
         line = next(line for line in lab.stdout if re.match(r"http://127\.0\.0\.1:\d+/lab/tree/", line)).strip()
         with urllib.request.urlopen(line, timeout=30) as page:

@@ -6,7 +6,7 @@ INSTALL := @$(PY) -m tools.install
 GATE := @$(PYTHON) tests/gate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast test-browser test-processors check-notebooks lint notebooks experiments bench browser clean
+.PHONY: help lab test test-fast test-browser test-processors check-notebooks lint notebooks experiments bench bench-grading browser clean
 
 help: ## list the targets
 	@echo "Targets (make TARGET):"
@@ -59,6 +59,10 @@ experiments: ## train the models behind the lessons and measure them (a part: AR
 bench: ## time our models beside their published peers (one pair: ARGS="--pairs vit --size small")
 	$(INSTALL) bench
 	@$(PYTHON) bench/peers.py $(ARGS)
+
+bench-grading: ## time the grader of a class beside nbgrader and otter (a look: ARGS="--sheets 03 --students 20 --dry")
+	$(INSTALL) test
+	@OMP_NUM_THREADS=1 $(PYTHON) bench/grading.py $(ARGS)
 
 browser: ## install Chromium and fonts with the system's package manager, where there is no Chromium
 	@$(PY) -m tools.system browser

@@ -197,7 +197,7 @@ def the_class(number: str = "03") -> dict[str, bytes]:
     first = exercises[0]
     name, arguments = next(iter(first.functions.items()))
     right = {n: s for e in exercises for n, s in worked(e).items()}
-    for line in ("while True: pass", "import os; os._exit(0)", "raise RuntimeError('<b>no</b>')",
+    for line in ("while True: x = 1", "import os; os._exit(0)", "raise RuntimeError('<b>no</b>')",
                  "x = bytearray(1 << 36)"):
         notebooks.append(filled_in(sheet, right | {name: crash(name, arguments, line)}))
     for attack in ATTACKS.values():

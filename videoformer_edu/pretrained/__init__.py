@@ -11,7 +11,7 @@ from videoformer_edu.pretrained.weight_files import CheckpointError
 def reference_checkpoint(name: str = "timesformer") -> Path:
     """The folder of a small checkpoint with random weights, written by the reference library itself.
 
-    `model.safetensors` and `config.json` as that library saves them; `answer.safetensors` holds a `video` and the
+    `model.safetensors`, and `config.json` where that library writes one; `answer.safetensors` holds a `video` and the
     `logits` that the library's own model gives. For tests and lessons without a network.
     """
     return Path(__file__).parent / "reference" / name

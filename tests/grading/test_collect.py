@@ -54,3 +54,14 @@ def test_a_large_result_is_not_copied():
     call = Call("wide", {"x": np.zeros(1, np.float32)})
     (given,) = collect({"wide": lambda x: x.expand(10**6, 10**4)}, [call])
     assert given.returned.value.shape == (10**6, 10**4) and given.returned.value.base.size == 1
+
+
+def test_nan_in_an_argument_is_no_change_of_it():
+    def kept(x):
+        return x * 2
+
+    def filled(x):
+        return x.nan_to_num_()
+
+    x = np.array([1.0, np.nan], np.float32)
+    assert [collect({"f": f}, [Call("f", {"x": x})])[0].changed for f in (kept, filled)] == [(), ("x",)]

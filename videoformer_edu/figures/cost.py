@@ -120,3 +120,25 @@ def dots_on_lines(frames: Sequence[int], panels: Mapping[str, Mapping[str, Serie
         axes.minorticks_off()
         axes.legend(loc="upper left")
     return figure
+
+
+WAYS = {"joint": (JOINT, "-", "o"), "mask, scores stored": (INK, "-.", "s"), "mask, fused kernel": (MUTED, "--", "D"),
+        "gathered": (ATTENTION, "-", "^")}
+
+
+@house_style()
+def ways_over_frames(frames: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """What ways to compute attention cost over frames, a panel for each quantity, by its label; all axes logarithmic.
+
+    panels: label -> way (of `WAYS`) -> a number at each of `frames`.
+    """
+    figure = new_figure(175, 80)
+    for axes, (label, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, values in lines.items():
+            colour, dashes, marker = WAYS[name]
+            axes.plot(frames, values, dashes, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=name)
+        axes.set(xscale="log", yscale="log", xlabel="frames", title=label)
+        axes.set_xticks(frames, [str(t) for t in frames])
+        axes.minorticks_off()
+        axes.legend(loc="upper left", fontsize=8)
+    return figure

@@ -159,6 +159,9 @@ def finite_words(case: Case, pair: Pair) -> str | None:
         return None
     if not pair.is_array:
         return f"{whose(pair)} is {pair.value}; look for a division by zero."
+    if not np.isfinite(expected).all():
+        return (f"{int(odd.sum())} of {value.size} numbers are nan or infinite and should not be: what is nan in the "
+                "arguments has reached them, and zero times nan is nan.")
     return (f"{int(odd.sum())} of {value.size} numbers are nan or infinite; look for a division by zero, exp of a "
             "large number, or a softmax over scores that are all -inf.")
 

@@ -39,8 +39,8 @@ show_image(panels(picture), width=720,
 # **Before you go on**, three questions on lesson 05. Answer each aloud, then open it.
 #
 # <details><summary>A model without any attention along time names the direction of nearly every moving digit. How can
-# that be?</summary>
-# Its tokens are tubelets of two frames: two frames in order show a displacement, before any attention.</details>
+# that be?</summary> Its tokens are tubelets of two frames: two frames in order show a displacement, before any
+# attention.</details>
 #
 # <details><summary>How did you find out?</summary>
 # By turning round the frames <em>inside</em> the tubelets, then the order <em>of</em> the tubelets. Only the first
@@ -55,35 +55,21 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from videoformer_edu.attention import (
-    Full,
-    GlobalSpatial,
-    LocalTemporal,
-    LocalWindow,
-    MultiHeadAttention,
-    SparseAttention,
-    SparseSpaceTime,
-    Spatial,
-    StridedTemporal,
-    WindowAttention,
-    record_attention,
-)
 from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
-from videoformer_edu.grading.your_turn import your_turn
-from videoformer_edu.tokens import Grid
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # what is measured below belongs to one core
-tail = (Stage("mean", "64"), Stage("head", "8 logits"))
+def column(tokens, *blocks):
+    return ("video 3 × 8 × 32²", Stage("embed", tokens), *blocks, Stage("mean", "64"), Stage("head", "8 logits"))
+
+
 layer = (Stage("local", residual=True), Stage("mlp", residual=True))
 merge = Stage("regroup", "tokens 64 × 64", text="merge 2 × 2 patches")
 show_architecture({
-    "sparse": ("video 3 × 8 × 32²", Stage("embed", "tokens 64 × 64"), Stage("positions"), Repeat("block", 2, layer),
-               *tail),
-    "Video Swin": ("video 3 × 8 × 32²", Stage("embed", "tokens 256 × 32"), Repeat("stage", 2, layer), merge,
-                   Repeat("stage at half size", 2, layer), *tail)}, here="local attention",
-                  caption="The two models of this lesson, in the size of the course. Each local attention is joint "
-                          "attention with most of its pairs left out.")
+    "sparse": column("tokens 64 × 64", Stage("positions"), Repeat("block", 2, layer)),
+    "Video Swin": column("tokens 256 × 32", Repeat("stage", 2, layer), merge, Repeat("at half size", 2, layer))},
+    here="local attention", caption="The two models of this lesson, in the size of the course. Each local attention is "
+                                    "joint attention with most of its pairs left out.")
 
 # %% [markdown]
 # ## 1 · A few keys for everyone
@@ -99,7 +85,9 @@ show_architecture({
 # > **Predict.** Frames 0 to 7, a window of 3 frames, a stride of 4. Whom does `t4·door` look at, in each?
 
 # %%
+from videoformer_edu.attention import GlobalSpatial, LocalTemporal, StridedTemporal
 from videoformer_edu.attention.patterns import Place, places
+from videoformer_edu.tokens import Grid
 
 grid, names = Grid(8, 2, 2), [f"t{t}·{place}" for t in range(8) for place in ("sky", "roof", "door", "grass")]
 for title, pattern in (("local, window 3", LocalTemporal(3)), ("strided by 4", StridedTemporal(4)),
@@ -112,6 +100,9 @@ for title, pattern in (("local, window 3", LocalTemporal(3)), ("strided by 4", S
 # and `k` have `.t`, `.h` and `.w`.
 
 # %% tags=["your_turn"]
+from videoformer_edu.grading.your_turn import your_turn
+
+
 def dilated(q, k):
     """bool, broadcast over the two places."""
     # BEGIN SOLUTION
@@ -129,6 +120,7 @@ your_turn(mine if mine is None or mine is ... else sorted({i // 4 for i in mine.
 # clip: near frames, the own frame, and every $s$-th frame for what is far.
 
 # %%
+from videoformer_edu.attention import LocalWindow, SparseSpaceTime
 from videoformer_edu.figures.cube import show_token_cubes
 
 clip, query = Grid(8, 4, 4), (4, 1, 2)
@@ -140,10 +132,12 @@ show_token_cubes({"local": LocalTemporal(3), "strided": StridedTemporal(4), "glo
 # %% [markdown]
 # What is it worth? Count keys per token as the clip grows. Constant keys make the pairs *linear* in the length.
 #
-# > **Predict.** From 8 to 64 frames joint attention's pairs grow 64-fold. How many-fold do those of the other rows grow?
-# > One of them is no better than 64 in the long run. Which?
+# > **Predict.** From 8 to 64 frames joint attention's pairs grow 64-fold. How many-fold do those of the other rows
+# > grow? One of them is no better than 64 in the long run. Which?
 
 # %%
+from videoformer_edu.attention import Full, Spatial
+
 kinds = {"joint": Full(), "local": LocalTemporal(3), "strided by 4": StridedTemporal(4), "own frame": Spatial(),
          "all three": SparseSpaceTime(3, 4), "window 8 x 7 x 7": LocalWindow((8, 7, 7))}
 growth = {}
@@ -156,7 +150,8 @@ assert growth["window 8 x 7 x 7"] == growth["own frame"] == 8 and growth["stride
 # %% [markdown]
 # <details><summary>Compare</summary><b>Strided</b> attention is still quadratic: a quarter of the frames of a clip that
 # is twice as long are twice as many. It has a better constant, not a better law. Among all three it does not show yet,
-# because the own frame is most of the bill. Own frame, local and windows have as many keys as they had: linear.</details>
+# because the own frame is most of the bill. Own frame, local and windows have as many keys as they had:
+# linear.</details>
 #
 # ## 2 · A mask is not sparse: the course text's module, line by line
 #
@@ -195,7 +190,7 @@ text = nn.MultiheadAttention(64, 4, batch_first=True)  # the text's attention
 tubes, far = torch.randn(36, 32, 64), torch.ones(32, 32, dtype=torch.bool)  # (b*n, t, d)
 blocked = far.triu(2) | far.tril(-2)  # True = may not look: the opposite of the package's masks
 work = [macs(lambda mask=mask: text(tubes, tubes, tubes, attn_mask=mask)) for mask in (None, blocked)]
-print(f"multiply-adds without a mask: {work[0]:,}, with it: {work[1]:,}; {int((~blocked).sum())} of {32 * 32} pairs kept")
+print(f"multiply-adds without mask: {work[0]:,}, with it: {work[1]:,}; {int((~blocked).sum())} of 1,024 kept")
 for side in (4, 5):
     marks = ["#" if i % 2 == 0 else "." for i in range(side * side)]
     print(f"[:, ::2] of {side} x {side}:", *("".join(marks[r * side:(r + 1) * side]) for r in range(side)))
@@ -260,6 +255,7 @@ assert unheard == 96
 # numbers; then it is one `index_select`, and ordinary attention in small groups:
 
 # %%
+from videoformer_edu.attention import SparseAttention
 from videoformer_edu.figures.source import show_source
 
 show_source(SparseAttention._groups)
@@ -276,6 +272,7 @@ print("token: its keys", dict(enumerate(keys.tolist())), "(-1: no such frame)")
 # %%
 import time
 
+from videoformer_edu.attention import MultiHeadAttention
 from videoformer_edu.cost.memory import peak_bytes
 
 pattern, frames = SparseSpaceTime(3, 4), (8, 16, 32, 64)
@@ -315,24 +312,26 @@ print(f"the mask needs {most[1] / least[1]:.0f} times the memory; bound: more th
 assert most[1] > 10 * least[1] and most[0] > 3 * least[0]
 
 # %%
+from videoformer_edu.attention import record_attention
 from videoformer_edu.figures import show
 from videoformer_edu.figures.cost import ways_over_frames
 
-show(ways_over_frames(frames, {"milliseconds, on the machine that ran this":
-                               {name: [ms for ms, _ in points] for name, points in measured.items()},
-                               "peak memory, MB": {name: [mb for _, mb in points] for name, points in measured.items()}}),
+titles = ("milliseconds, on the machine that ran this", "peak memory, MB")
+show(ways_over_frames(frames, {title: {name: [point[i] for point in points] for name, points in measured.items()}
+                               for i, title in enumerate(titles)}),
      alt="Time and memory over 8 to 64 frames, four ways each, both axes logarithmic.",
      caption="What matters is the slope: two steps up for one along is quadratic, one up for one along is linear.")
 grid = Grid(64, 6, 6)
 x, linear_maps = torch.randn(1, grid.l, 64), 4 * grid.l * 64**2
-with record_attention(module), torch.no_grad():  # recorded: plain products, which the counter sees
+with record_attention(module):  # recorded: plain products, which the counter sees
     spent, dense = macs(module, x, grid) - linear_maps, macs(masked, x, grid) - linear_maps
+with torch.no_grad():
     apart = max((ways[name](x, grid) - module(x, grid)).abs().max().item() for name in list(ways)[1:])
-print(f"pairs at 64 frames: joint {grid.l**2:,}, pattern {pattern.pairs(grid):,}, {pattern.pairs(grid) / grid.l**2:.1%}")
-print(f"multiply-adds on pairs, counted: mask {dense:,}; gathered {spent:,}, "
-      f"{spent / (2 * 64 * pattern.pairs(grid)):.2f} of what they need, bound 1.15")
-print(f"the mask's two ways and the gathered one differ by {apart:.6f}, rounding allows 0.00001")
-assert apart < 1e-5 and spent < 1.15 * 2 * 64 * pattern.pairs(grid)
+kept = pattern.pairs(grid)
+print(f"pairs at 64 frames: joint {grid.l**2:,}, pattern {kept:,}, {kept / grid.l**2:.1%}")
+print(f"multiply-adds on pairs: mask {dense:,}; gathered {spent:,}, the same numbers to {apart:.6f} (bound 0.00001); "
+      f"{spent / (2 * 64 * kept):.2f} of what the pairs need (bound 1.15)")
+assert apart < 1e-5 and spent < 1.15 * 2 * 64 * kept
 
 # %% [markdown]
 # <details><summary>Compare</summary>The mask with stored scores takes most of both, more than joint attention. A fused
@@ -440,6 +439,8 @@ your_turn(cut if cut is None or cut is ... else cut[0, :, :, 0].tolist(),
 # > **Predict.** Accuracy inside windows, and across their borders, for the two models. A guess is right for 25 %.
 
 # %%
+from videoformer_edu.attention import WindowAttention
+
 line = Grid(16, 1, 1)
 
 
@@ -482,8 +483,8 @@ for name, (inside, across) in learnt.items():
 assert learnt["plain, plain"][1] < 0.35 and learnt["plain, shifted"][1] > 0.9 and learnt["plain, plain"][0] > 0.95
 
 # %% [markdown]
-# <details><summary>Compare</summary>Without the shift every fourth neighbour stays a guess for ever. With it, the second
-# attention's windows straddle the first one's borders.</details>
+# <details><summary>Compare</summary>Without the shift every fourth neighbour stays a guess for ever. With it, the
+# second attention's windows straddle the first one's borders.</details>
 #
 # ### The cyclic shift
 #
@@ -513,9 +514,9 @@ show_source(window_attention_in_steps, region_numbers)
 # `region_numbers` gives every token the number of the piece that it belongs to *after* the roll: 0, 1 or 2 along each
 # axis. Tokens of a window look at each other where the numbers agree.
 #
-# Are these lines the published attention? The package carries a small Video Swin that **torchvision** wrote, with random
-# weights, and torchvision's own answer to a clip that fills neither patches nor windows. Put the fifteen lines into
-# every block of our model and load it.
+# Are these lines the published attention? The package carries a small Video Swin that **torchvision** wrote, with
+# random weights, and torchvision's own answer to a clip that fills neither patches nor windows. Put the fifteen lines
+# into every block of our model and load it.
 
 # %%
 from safetensors.torch import load_file
@@ -535,7 +536,7 @@ with torch.no_grad():
     slow = swin(published["video"])
 for name, logits in (("the package's module", fast), ("the fifteen lines", slow)):
     off = (logits - published["logits"]).abs().max().item()
-    print(f"{name}: {off:.5f} from torchvision's logits, rounding allows 0.0001; they are {logits.abs().max():.1f} large")
+    print(f"{name}: {off:.5f} from torchvision's logits, rounding allows 0.0001; largest: {logits.abs().max():.1f}")
     assert off < 1e-4 < 0.1 < published["logits"].std()
 
 # %% [markdown]
@@ -545,9 +546,9 @@ for name, logits in (("the package's module", fast), ("the fifteen lines", slow)
 # ### Distances instead of positions, and where they break
 #
 # Queries and keys have no positions. What a pair gets is a learned number for its **distance**, a row of a table. A
-# window of 3 x 3 has distances from -2 to 2 on two axes: 25 rows for 81 pairs. Where the grid is smaller than the window,
-# the window shrinks, nothing is shifted, and the same table is used. Which rows? The published code cuts its index,
-# `index[:n, :n]`.
+# window of 3 x 3 has distances from -2 to 2 on two axes: 25 rows for 81 pairs. Where the grid is smaller than the
+# window, the window shrinks, nothing is shifted, and the same table is used. Which rows? The published code cuts its
+# index, `index[:n, :n]`.
 #
 # > **Predict.** A window of 2 x 2 of its own has how many distances? And with the table of a 3 x 3 window, does the cut
 # > index find the right ones?
@@ -573,12 +574,12 @@ assert own.unique().numel() == 9 and wrong == 10 and in_time == 0
 
 # %% [markdown]
 # <details><summary>Compare</summary>Nine: rows and columns differ by -1, 0 or 1. Query <code>sky</code>, key
-# <code>roof</code> share a row with query <code>door</code>, key <code>grass</code>: one column to the right. The row of
-# a pair is <code>((dt + t - 1)(2h - 1) + dh + h - 1)(2w - 1) + dw + w - 1</code>. And the cut is wrong: the first four
-# tokens of a 3 x 3 window are a row and one more, not a square, so ten of sixteen pairs get another distance. In time
-# alone the cut is right, because time is the slowest axis. At 224 pixels nobody notices; below, published models get
-# worse without a word. The package looks up the right rows; <code>reference_quirks=True</code> repeats the slip for those
-# who want the published logits there.</details>
+# <code>roof</code> share a row with query <code>door</code>, key <code>grass</code>: one column to the right. The row
+# of a pair is <code>((dt + t - 1)(2h - 1) + dh + h - 1)(2w - 1) + dw + w - 1</code>. And the cut is wrong: the first
+# four tokens of a 3 x 3 window are a row and one more, not a square, so ten of sixteen pairs get another distance. In
+# time alone the cut is right, because time is the slowest axis. At 224 pixels nobody notices; below, published models
+# get worse without a word. The package looks up the right rows; <code>reference_quirks=True</code> repeats the slip for
+# those who want the published logits there.</details>
 #
 # ## 6 · What windows really cost
 #
@@ -626,8 +627,8 @@ for name, grid, window in (("8 frames, 8 x 7 x 7", base, (8, 7, 7)), ("16 frames
 # patterns that you can read now.
 #
 # **Sliding tiles** (Zhang et al., 2025). A window around every token is the natural sparse pattern, and GPUs hate it:
-# they work in blocks of queries with blocks of keys, and most blocks are half allowed: computed, and then masked. So let
-# windows slide by whole *tiles*: all tokens of a tile share their keys.
+# they work in blocks of queries with blocks of keys, and most blocks are half allowed: computed, and then masked. So
+# let windows slide by whole *tiles*: all tokens of a tile share their keys.
 #
 # **Radial attention** (Li et al., 2025). What is twice as far in time gets half the window in space.
 #
@@ -649,15 +650,16 @@ by_token &= (at.h[:, None] // 4 == at.h // 4) & (at.w[:, None] // 4 == at.w // 4
 for name, allowed in (("by tiles", tiles.allowed(film)[order][:, order]), ("by frames", by_token)):
     share_allowed = allowed.reshape(16, 32, 16, 32).float().mean((1, 3))  # (blocks of queries, blocks of keys)
     dense, empty = int((share_allowed == 1).sum()), int((share_allowed == 0).sum())
-    print(f"slides {name:9}: {int(allowed.sum()):6,} pairs; blocks: {dense} dense, {256 - dense - empty} mixed, {empty} empty")
+    mixed = 256 - dense - empty
+    print(f"slides {name:9}: {int(allowed.sum()):6,} pairs; blocks: {dense} dense, {mixed} mixed, {empty} empty")
 
 # %% [markdown]
-# <details><summary>Compare</summary>By tiles nothing is mixed: what is computed is used. By frames two thirds of the
-# blocks that have to be computed are mixed. On HunyuanVideo sliding tiles took 945 seconds down to 501 without training,
-# to 268 after it (arXiv:2502.04507, version 3).</details>
+# <details><summary>Compare</summary>By tiles nothing is mixed: what is computed is used. By frames three in five of the
+# blocks that have to be computed are mixed, and a mixed block costs as much as a dense one. On HunyuanVideo sliding
+# tiles took 945 seconds down to 501 without training, to 268 after it (arXiv:2502.04507, version 3).</details>
 #
-# > **Predict.** From 16 to 64 frames joint attention's pairs grow 16-fold. Radial's? And is the same predicate, handed to
-# > PyTorch's `flex_attention`, the same attention?
+# > **Predict.** From 16 to 64 frames joint attention's pairs grow 16-fold. Radial's? And is the same predicate, handed
+# > to PyTorch's `flex_attention`, the same attention?
 
 # %%
 for name, kind in (("joint", Full()), ("radial", Radial()), ("sliding tiles", SlidingTile((6, 8, 8), (3, 3, 3)))):
@@ -673,8 +675,8 @@ for kind in (Radial(), SlidingTile((2, 2, 2), (3, 1, 1)), LocalWindow((4, 2, 2),
     assert apart < 1e-5
 
 # %% [markdown]
-# <details><summary>Compare</summary>About 7-fold: nearly <i>l</i> log <i>l</i>. Every octave of distance costs about the
-# same.</details>
+# <details><summary>Compare</summary>About 7-fold: nearly <i>l</i> log <i>l</i>. Every octave of distance costs about
+# the same.</details>
 #
 # `flex_attention` is the GPU's way to all of this section: it reads the predicate, finds out which blocks of 128 x 128
 # are empty, and compiles a kernel that skips them. (On a CPU it is a slow reference, as here.)
@@ -682,8 +684,8 @@ for kind in (Radial(), SlidingTile((2, 2, 2), (3, 1, 1)), LocalWindow((4, 2, 2),
 # ### Are heads spatial or temporal?
 #
 # Sparse VideoGen (Xi et al., 2025) asks it of every head: would its output change less if it looked at its own frame
-# alone, or at its own place alone? In HunyuanVideo they find both kinds, 29.2 and 66.7 % of the heads. Ask our two joint
-# models: the one that learnt the task with a penalty on other tubes, annealed to zero, and the one that did not.
+# alone, or at its own place alone? In HunyuanVideo they find both kinds, 29.2 and 66.7 % of the heads. Ask our two
+# joint models: the one that learnt the task with a penalty on other tubes, annealed to zero, and the one that did not.
 #
 # > **Predict.** Which of the two has temporal heads?
 
@@ -695,7 +697,7 @@ for name in ("timesformer_motion_joint_time_first", "timesformer_motion_joint"):
     model = load_small(name)
     with torch.no_grad(), record_attention(model) as maps, record_values(model) as values:
         model(few)
-    print(f"{name}, {share(model, clips):.0%} right")
+    print(f"{name}, per cent right, here: {100 * share(model, clips):.0f}")
     for head, found in enumerate(head_kinds(maps["blocks.0.attention"], values["blocks.0.attention"])):
         own_frame, own_place = (found.share[kind] for kind in ("spatial", "temporal"))
         print(f"  block 0, head {head}: {found.kind:8} (error {found.error[found.kind]:.2f}); looks at its own frame "
@@ -704,18 +706,18 @@ print(f"by chance: own frame {found.chance['spatial']:.1%}, own place {found.cha
 
 # %% [markdown]
 # <details><summary>Compare</summary>The model that solves the task has three heads that look along time, far above
-# chance: half of a divided block, found in the wild. <b>Where this breaks:</b> the rule always names a kind. In the other
-# model all shares are at chance, and it says "spatial" of every head; a small error then only means that a head looks
-# everywhere alike. Read the shares beside the verdict.</details>
+# chance: half of a divided block, found in the wild. <b>Where this breaks:</b> the rule always names a kind. In the
+# other model all shares are at chance, and it says "spatial" of every head; a small error then only means that a head
+# looks everywhere alike. Read the shares beside the verdict.</details>
 #
 # ## 8 · Fewer tokens instead of fewer pairs
 #
-# All this leaves out pairs. But 384 of a token's 1,168 multiply-adds in section 6 were projections, and the MLP comes on
-# top. A token that is not there costs nothing at all.
+# All this leaves out pairs. But 384 of a token's 1,168 multiply-adds in section 6 were projections, and the MLP comes
+# on top. A token that is not there costs nothing at all.
 #
-# **Run-length tokenisation** (Choudhury et al., 2024) drops a patch that repeats: its mean difference to the frame before
-# is under a threshold. What is kept remembers for how long it stands. Three films: a hand with a cup and a hand with a
-# box, before a resting camera, and a rabbit, filmed by a camera that moves.
+# **Run-length tokenisation** (Choudhury et al., 2024) drops a patch that repeats: its mean difference to the frame
+# before is under a threshold. What is kept remembers for how long it stands. Three films: a hand with a cup and a hand
+# with a box, before a resting camera, and a rabbit, filmed by a camera that moves.
 #
 # > **Predict.** What share of the patches is dropped in each?
 
@@ -724,7 +726,7 @@ from importlib.util import find_spec
 
 from videoformer_edu.data.assets import example_clip_path, hand_with_box_path, hand_with_cup_path
 from videoformer_edu.data.pixels import Pixels
-from videoformer_edu.data.video import read_frames
+from videoformer_edu.data.video.clips import read_frames
 from videoformer_edu.run_length import kept_tokens, run_lengths, savings
 
 IMAGENET = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -740,40 +742,36 @@ for name, path in films.items() if find_spec("av") else ():  # PyAV reads films;
 # <details><summary>Compare</summary>More than half where the camera rests, about a third where it moves (at the paper's
 # threshold of 0.1). The films are compressed, and a part of this stillness is the encoder's.</details>
 #
-# EXPLORER
-#
 # **Token merging** (Bolya et al., 2023) drops nothing by its pixels. After every attention, the `r` most similar pairs
 # of tokens become one each, by their keys; a token that stands for three weighs as three. It needs no training. Joint
-# attention takes it as it is; divided attention needs a patch at every place in every frame, so either whole tubes merge,
-# or each frame merges for itself.
+# attention takes it as it is; divided attention needs a patch at every place in every frame, so either whole tubes
+# merge, or each frame merges for itself.
 #
-# > **Predict.** 128 patches, two blocks, `r` merged in each. Where does accuracy fall first: joint, or divided? Does time
-# > fall with the tokens?
+# > **Predict.** 128 patches, two blocks, `r` merged in each. Where does accuracy fall first: joint, or divided? Does
+# > time fall with the tokens?
 
 # %%
 from videoformer_edu.models.fewer_tokens import merged_logits
 
-trained = {"joint": load_small("timesformer_motion_joint_time_first"), "divided": load_small("timesformer_motion_divided")}
+trained = {"joint": "timesformer_motion_joint_time_first", "divided": "timesformer_motion_divided"}
 merged = {}
-print(f"{'r':>28}" + "".join(f"{r:>8}" for r in (0, 32, 48, 64)))
-for name, settings in (("joint", {}), ("divided, whole tubes", {}), ("divided, frame by frame", {"whole_tubes": False})):
-    seconds, model = [], trained[name.split(",")[0]]
+for name in ("joint", "divided, whole tubes", "divided, frame by frame"):
+    seconds, model = [], load_small(trained[name.split(",")[0]])
     for r in (0, 32, 48, 64):
         start = time.perf_counter()
         with torch.no_grad():
-            answers = merged_logits(model, clips, r=r, **settings).argmax(1)
+            answers = merged_logits(model, clips, r=r, whole_tubes="frame by" not in name).argmax(1)
         seconds.append(time.perf_counter() - start)
         merged[name, r] = (answers == direction).float().mean().item()
-    print(f"{name:>24}, right" + "".join(f"{merged[name, r]:8.0%}" for r in (0, 32, 48, 64)))
-    for r, spent in zip((32, 48, 64), seconds[1:], strict=True):
-        print(f"{'':>24}  speed at r = {r}, here: {seconds[0] / spent:.1f}")
-assert merged["joint", 48] > 0.98 and merged["divided, frame by frame", 64] < merged["joint", 0] - 0.02
+        print(f"{name:25} r = {r:2}   per cent right, here: {100 * merged[name, r]:.1f}   "
+              f"times as fast as without, here: {seconds[0] / seconds[-1]:.1f}")
+assert merged["joint", 48] > 0.97 and merged["divided, frame by frame", 64] < merged["joint", 0] - 0.02
 
 # %% [markdown]
-# <details><summary>Compare</summary>A third of the tokens may go, and joint attention notices nothing. Divided attention
-# loses a little <em>where each frame merges for itself</em>: its tubes no longer hold one place. That is the harm which
-# has been reported for factorised models (arXiv:2506.03885); where whole tubes merge, we do not find it. And the clock
-# gains less than the count of tokens: finding pairs costs time, too.</details>
+# <details><summary>Compare</summary>A third of the tokens may go, and joint attention notices nothing. Divided
+# attention loses a little <em>where each frame merges for itself</em>: its tubes no longer hold one place. That is the
+# harm which has been reported for factorised models (arXiv:2506.03885); where whole tubes merge, we do not find it. And
+# the clock gains less than the count of tokens: finding pairs costs time, too.</details>
 #
 # ### How do I handle a video of minutes? <a id="minutes"></a>
 #
@@ -827,7 +825,8 @@ def with_window(model, window):
 for window in ((2, 4, 4), (4, 4, 4), (2, 8, 8), (2, 2, 2)):
     changed = with_window(models["video_swin"], window)
     pairs = LocalWindow(window).pairs(Grid(4, 8, 8))
-    print(f"windows of {window}: {pairs:6,} pairs in the first stage, accuracy {share(changed, clips):.0%}, untrained")
+    print(f"windows of {window}: {pairs:6,} pairs in the first stage; per cent right, here: "
+          f"{100 * share(changed, clips):.0f}")
 
 # %% [markdown]
 # Larger windows cost pairs and lose nothing; windows of 2 x 2 x 2 see too little of a digit and are wrong every other
@@ -855,13 +854,13 @@ for window in ((2, 4, 4), (4, 4, 4), (2, 8, 8), (2, 2, 2)):
 #
 # Two questions to keep you busy on the way:
 #
-# <details><summary>Swin shifts by half a window. Why not by a random amount in each layer?</summary>
-# It would reach as well. But weights are trained for fixed neighbourhoods at the borders, the mask would have to be made
-# anew each time, and any shift other than half leaves a thin strip whose tokens see little: the explorer's corner.</details>
+# <details><summary>Swin shifts by half a window. Why not by a random amount in each layer?</summary> It would reach as
+# well. But weights are trained for fixed neighbourhoods at the borders, the mask would have to be made anew each time,
+# and any shift other than half leaves a thin strip whose tokens see little: the explorer's corner.</details>
 #
 # <details><summary>A window of the whole frame and one step, and one of a single place and all steps. What are they
-# called?</summary>
-# Spatial and temporal attention. Divided attention is window attention with two shapes of window in turn.</details>
+# called?</summary> Spatial and temporal attention. Divided attention is window attention with two shapes of window in
+# turn.</details>
 #
 # ## Summary
 #

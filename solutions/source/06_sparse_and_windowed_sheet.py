@@ -72,7 +72,10 @@ print(*(" ".join(token_names[4 * frame:4 * frame + 4]) for frame in range(5)), s
 # GIVEN linear
 
 # %%
-# ANSWER window_frames local_attention local_pairs
+# ANSWER window_frames local_attention
+
+# %%
+# ANSWER local_pairs
 
 # %%
 ex1.check(window_frames, local_attention, local_pairs)
@@ -165,7 +168,10 @@ else:
 # </details>
 
 # %%
-# ANSWER regions shift_mask relative_index
+# ANSWER regions shift_mask
+
+# %%
+# ANSWER relative_index
 
 # %%
 ex3.check(regions, shift_mask, relative_index)
@@ -175,9 +181,10 @@ ex3.check(regions, shift_mask, relative_index)
 # ex3.solution()
 
 # %% [markdown]
-# **Look at it, and a milestone: your windows in our Swin.** The course ships a small Video Swin that was trained to name
-# the direction of a moving digit. Here is window attention made of *your* functions; the few lines around them are
-# given: a window longer than the grid is the grid and is not shifted, and the rest is a roll, attention and a roll back.
+# **Look at it, and a milestone: your windows in our Swin.** The course ships a small Video Swin that was trained to
+# name the direction of a moving digit. Here is window attention made of *your* functions; the few lines around them are
+# given: a window longer than the grid is the grid and is not shifted, and the rest is a roll, attention and a roll
+# back.
 
 # %%
 from videoformer_edu.data.motion import motion_test_set
@@ -233,7 +240,10 @@ else:
 # </details>
 
 # %%
-# ANSWER changed run_lengths saved
+# ANSWER changed run_lengths
+
+# %%
+# ANSWER saved
 
 # %%
 ex4.check(changed, run_lengths, saved)
@@ -253,8 +263,8 @@ if ex4.solved:
     for threshold in (0.05, 0.1, 0.2, 0.4):
         kept = changed(patches, threshold)
         lengths = run_lengths(kept)
-        print(f"threshold {threshold:4}: {saved(kept):4.0%} saved; kept patches stay for {lengths[kept].float().mean():.1f} "
-              "frames on average")
+        print(f"threshold {threshold:4}: {saved(kept):4.0%} saved; kept patches stay for "
+              f"{lengths[kept].float().mean():.1f} frames on average")
 else:
     print("Here your savings appear, once 06.4 is right.")
 

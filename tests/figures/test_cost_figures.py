@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from videoformer_edu.figures.cost import LINES, dots_on_lines, pairs_to_scale, shares_of_the_bill
+from videoformer_edu.figures.cost import LINES, dots_on_lines, pairs_to_scale, shares_of_the_bill, ways_over_frames
 from videoformer_edu.figures.style import ATTENTION
 
 
@@ -47,3 +47,11 @@ def test_dots_stand_beside_the_lines_of_their_name():
 def test_a_name_that_has_no_colour_is_refused():
     with pytest.raises(KeyError, match="windows"):
         dots_on_lines([1, 2], {"seconds": {"windows": ([1, 2], [1, 2])}})
+
+
+def test_ways_over_frames_draw_what_they_are_given():
+    lines = {"gathered": [1.0, 2.0], "mask, scores stored": [3.0, 12.0]}
+    [axes] = ways_over_frames([4, 8], {"milliseconds": lines}).axes
+    drawn = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+    assert drawn == {name: [[4, values[0]], [8, values[1]]] for name, values in lines.items()}
+    assert len({line.get_linestyle() + line.get_marker() for line in axes.lines}) == 2  # never by colour alone

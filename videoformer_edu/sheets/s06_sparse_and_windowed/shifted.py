@@ -7,8 +7,8 @@ import torch
 
 from videoformer_edu.grading.spec import Case, Exercise, Mutant, Property, Style
 from videoformer_edu.sheets import inputs as make
-from videoformer_edu.sheets.s06_sparse_and_windowed import windows as cut
-from videoformer_edu.sheets.s06_sparse_and_windowed.windows import to_windows
+from videoformer_edu.sheets.s06_sparse_and_windowed import partition
+from videoformer_edu.sheets.s06_sparse_and_windowed.partition import to_windows
 
 
 def regions(size, inside, shift):
@@ -225,7 +225,7 @@ EXERCISE = Exercise(
         "that ports get wrong most quietly.",
     objectives=("mask what only the roll has put side by side", "find the bias of every pair by its distance"),
     answer=(regions, shift_mask, relative_index),
-    needs=(cut.EXERCISE,),
+    needs=(partition.EXERCISE,),
     cases=cases,
     oracle=oracle,
     differentiable=False,

@@ -25,7 +25,8 @@ def tensors(value):
 
 
 def loaded(module, weights, prefix=""):
-    module.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in weights.items()})
+    module.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in weights.items()
+                            if name.startswith(prefix)})
     return module
 
 

@@ -27,6 +27,9 @@ def test_boxes_are_those_of_the_embedding(seed):
     for case, expected in zip(*prepare(BOXES, seed), strict=True):
         if case.function == "grid_of":
             frames, height, width, patch, tubelet = case.inputs.values()
+            if frames < tubelet:  # a convolution refuses what no box fits into
+                assert tuple(expected) == (0, height // patch, width // patch)
+                continue
             with torch.device("meta"):
                 convolution = TubeletEmbed(tubelet_size=tubelet, patch_size=patch, width=4).proj
                 out = convolution(torch.empty(1, 3, frames, height, width))

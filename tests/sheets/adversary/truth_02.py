@@ -52,8 +52,8 @@ def whole(want: object) -> Callable[[str, tuple], Callable[[object], str | None]
             if many and not isinstance(got, (tuple, list)):
                 return f"{function}: no tuple"
             flat, wants = (list(got), list(right)) if many else ([got], [right])
-            kind = all(isinstance(g, (int, np.integer)) and type(g) is not bool for g in flat)
-            return None if kind and list(map(int, flat)) == wants else f"{function}{args}: {str(got)[:40]}"
+            kind = all(isinstance(g, (int, float, np.integer)) and type(g) is not bool for g in flat)
+            return None if kind and flat == wants else f"{function}{args}: {str(got)[:40]}"
 
         return judge
 

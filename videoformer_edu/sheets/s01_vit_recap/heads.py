@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -45,24 +46,25 @@ def cases(rng: np.random.Generator) -> list[Case]:
         weights = make.attention(rng, part, x.shape[-1])
         return Case(name, "multi_head", {"x": x, "weights": weights, "name": part, "heads": heads}, sees, share, axes)
 
-    same = np.repeat(make.tokens(rng, 2, 1, f), keys, axis=1)
+    new, d = partial(make.tokens, rng), heads * (2 * e2 + 1)
     return [
         attending("equal values", "the mean of equal values is that value, whoever is looked at",
-                  make.tokens(rng, 2, queries, e), make.tokens(rng, 2, keys, e), same),
+                  new(2, queries, e), new(2, keys, e), np.repeat(new(2, 1, f), keys, axis=1)),
         attending("keys in another order", "keys are a set: their order does not matter",
                   *reordered(rng, queries, keys, e, f)),
-        attending("more axes in front", "every group and head for itself", make.tokens(rng, 2, 3, queries, e),
-                  make.tokens(rng, 2, 3, keys, e), make.tokens(rng, 2, 3, keys, f), share=2),
-        attending("one query, one number", "a width of one is a width", make.tokens(rng, 1, 1),
-                  make.tokens(rng, 5, 1), make.tokens(rng, 5, 2)),
-        attending("wide vectors", "wide vectors need a softer softmax", make.tokens(rng, 8, 64),
-                  make.tokens(rng, 5, 64), make.tokens(rng, 5, 9)),
+        attending("more axes in front", "every group and head for itself", new(2, 3, queries, e), new(2, 3, keys, e),
+                  new(2, 3, keys, f), share=2),
+        attending("one query, one number", "a width of one is a width", new(1, 1), new(5, 1), new(5, 1)),
+        attending("one key", "whoever asks, one key gives what it has", new(3, e), new(1, e), new(1, f)),
+        attending("scores beyond 100", "their exp is infinite in float32", new(3, 16) + 5, new(6, 16) + 5, new(6, 4)),
+        attending("wide vectors", "wide vectors need a softer softmax", new(8, 64), new(5, 64), new(5, 9)),
         multi("tokens in another order", "attention follows its tokens wherever they stand",
               shuffled(rng, 2 * keys + 1, 4 * 5), 4, "attention"),
-        multi("three pictures", "each head attends by itself, each picture too",
-              make.tokens(rng, 3, 7, heads * (2 * e2 + 1)), heads, "blocks.0.attention", share=2),
-        multi("one head", "one head is plain attention", make.tokens(rng, 2, queries, 8), 1, "a"),
-        multi("heads of one channel", "as many heads as channels", make.tokens(rng, 1, 9, 6), 6, "attention", share=1),
+        multi("three pictures", "each head and each picture by itself", new(3, 7, d), heads, "blocks.0.attention", 2),
+        multi("other weights", "weights are read anew in every call", new(1, 4, d), heads, "blocks.0.attention"),
+        multi("one token", "a token alone gets its own value, projected", new(3, 1, 6), 2, "a"),
+        multi("one head", "one head is plain attention", new(2, queries, 8), 1, "a"),
+        multi("heads of one channel", "as many heads as channels", new(1, 9, 6), 6, "attention", share=1),
     ]
 
 

@@ -35,6 +35,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         Case("pairs of the house", "pairs", {"t": 2, "h": 2, "w": 2}, "eight tokens, asked one by one", axes=FOUR),
         Case("pairs of a clip", "pairs", {"t": 3, "h": 4, "w": 5}, "no two sides alike", axes=FOUR),
         Case("pairs of any clip", "pairs", {"t": t, "h": h, "w": w}, "any size", axes=FOUR),
+        Case("pairs of a long clip", "pairs", {"t": 40 * t + 1, "h": 15, "w": 17}, "billions of pairs", axes=FOUR),
         Case("the house's block", "block_macs", {"tokens": 8, "looks": 64, "d": 4, "ratio": 4},
              "eight times the 256 that `t0·sky` pays"),
         Case("a block of ViT-B on 8 frames", "block_macs", {"tokens": 1569, "looks": 1569**2, "d": 768, "ratio": 4},
@@ -43,7 +44,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
              "any pattern, width and MLP"),
         Case("ViT-B on 8 frames", "share_of_pairs", {"tokens": 1569, "d": 768, "ratio": 4}, "a quarter"),
         Case("half at 6 d", "share_of_pairs", {"tokens": 6 * d, "d": d, "ratio": 4}, "exactly one half"),
-        Case("another MLP", "share_of_pairs", {"tokens": tokens, "d": d, "ratio": 3},
+        Case("another MLP", "share_of_pairs", {"tokens": 9 * d + tokens, "d": d, "ratio": 3},
              "with a narrower MLP the pairs are a larger share"),
     ]
 
@@ -60,13 +61,17 @@ def oracle(case: Case) -> tuple[int, ...] | int | float:
 
 
 def oracle_pairs(t: int, h: int, w: int) -> tuple[int, int, int, int]:
-    """Ask every token about every token. A line of the clip is where two of the three places agree; axial attention
-    looks along three lines, and on each of them at its own place as well."""
-    places = np.array([(i, j, k) for i in range(t) for j in range(h) for k in range(w)])
-    same = places[:, None] == places[None]  # (l, l, 3)
-    frame, place = same[..., 0], same[..., 1] & same[..., 2]
-    lines = [same[..., [b for b in range(3) if b != axis]].all(-1) for axis in range(3)]
-    return same.shape[0] * same.shape[1], int(frame.sum()), int(place.sum()), int(sum(line.sum() for line in lines))
+    """Ask every token whom it looks at: all whose places agree on some axes. A line of the clip is where two of the
+    three agree; axial attention looks along three lines, and on each of them at its own place as well."""
+    places = np.indices((t, h, w)).reshape(3, -1)  # frame, row and column of each token
+
+    def agreeing(*axes: int) -> int:
+        groups = np.zeros_like(places[0])
+        for axis in axes:
+            groups = groups * 1000 + places[axis]
+        return sum(int(size) ** 2 for size in np.unique(groups, return_counts=True)[1])
+
+    return agreeing(), agreeing(0), agreeing(1, 2), agreeing(1, 2) + agreeing(0, 2) + agreeing(0, 1)
 
 
 def oracle_macs(tokens: int, looks: int, d: int, ratio: int) -> int:
@@ -122,7 +127,8 @@ MUTANTS = (
     Mutant("CLS counted",
            ((PAIRS, "return (tokens + 1) ** 2, t * (h * w + 1) ** 2, tokens * t, tokens * (t + h + w)"),),
            "You counted CLS as well. It is asked for the pairs of the patches alone."),
-    Mutant("floating-point operations", (("return maps + scored", "return 2 * maps + 2 * scored"), (MLP, f"2 * {MLP}")),
+    Mutant("floating-point operations", (("return maps + scored", "return 2 * maps + 2 * scored"), (MLP, f"2 * {MLP}"),
+                                        ("return 2 * tokens**2 * d /", "return 4 * tokens**2 * d /")),
            "Your cost is twice too large: you counted a multiplication and an addition as two (FLOP). Here one "
            "multiply-add counts once, as in the papers."),
     Mutant("output map forgotten", (("4 * tokens * d**2", "3 * tokens * d**2"),),

@@ -40,12 +40,15 @@ def cases(rng: np.random.Generator) -> list[Case]:
         Case("patches of single frames", "grid_of", clip(7, 24, 40, 8, 1), "a patch is a tubelet of one frame",
              axes="(t, h, w)"),
         Case("any clip", "grid_of", odd, "any size", axes="(t, h, w)"),
+        Case("a clip shorter than a tubelet", "grid_of", clip(2, 20, 27, 8, 3), "not one box fits", axes="(t, h, w)"),
         Case("eight frames of 224 pixels", "tokens_of", clip(8, 224, 224, 16, 1), "1,568, as TimeSformer has them"),
         Case("thirty-two frames in tubelets of two", "tokens_of", clip(32, 224, 224, 16, 2),
              "3,136, as ViViT has them"),
         Case("tokens of any clip", "tokens_of", odd, "any size"),
+        Case("no token at all", "tokens_of", clip(5, 7, 30, 8, 2), "a frame lower than a patch"),
         Case("one frame too many", "unseen", clip(9, 32, 48, 8, 2), "one whole frame that no token sees"),
         Case("edges alone", "unseen", clip(6, 30, 45, 8, 3), "the lower and the right edge of every frame"),
+        Case("nothing left over", "unseen", clip(6, 24, 40, 8, 3), "the boxes fill the clip"),
         Case("unseen pixels of any clip", "unseen", odd, "frames and edges, each pixel once"),
     ]
 

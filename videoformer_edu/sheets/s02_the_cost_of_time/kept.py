@@ -27,12 +27,14 @@ def training_bytes(depth, tokens, d, hidden, size, checkpointing):
 
 def cases(rng: np.random.Generator) -> list[Case]:
     batch, heads, tokens = int(rng.integers(2, 5)), int(rng.choice([5, 7])), int(rng.integers(40, 60))
-    depth, d, hidden = int(rng.integers(8, 14)), 6 * int(rng.integers(4, 6)), 5 * int(rng.integers(13, 17))
+    depth, d, hidden = int(rng.integers(20, 26)), 6 * int(rng.integers(4, 6)), 5 * int(rng.integers(13, 17))
     return [
         Case("scores of one clip", "score_bytes", {"batch": 1, "heads": 12, "tokens": 1569, "size": 4},
              "118 MB, in every block"),
         Case("scores of a batch in half precision", "score_bytes", {"batch": batch, "heads": heads, "tokens": tokens,
                                                                     "size": 2}, "any size"),
+        Case("scores of 32 frames", "score_bytes", {"batch": batch, "heads": 12, "tokens": 6273, "size": 4},
+             "billions of bytes"),
         Case("a block of ViT-B on 8 frames", "kept_numbers", {"tokens": 1569, "d": 768, "hidden": 3072},
              "sixteen vectors of d numbers for each token"),
         Case("any block", "kept_numbers", {"tokens": tokens, "d": d, "hidden": hidden}, "an MLP of another width"),

@@ -52,6 +52,9 @@ def cases(rng: np.random.Generator) -> list[Case]:
         uneven[i, i + 1] = uneven[i + 1, i] = True
     one_way = chain(4)
     one_way[0, 3] = True
+    slow = listed(4, [(0, 0), (2, 0)], [(0, 3), (1, 2), (3, 0), (3, 1)], [(3, 0), (3, 2), (3, 3)])
+    places = np.arange(6)
+    tubes, frames = places[:, None] % 3 == places % 3, places[:, None] // 3 == places // 3  # 2 frames of 3 places
     pair = "row hears, column is heard"
     count = "a whole number"
     return [
@@ -61,6 +64,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
         Case("three attentions", "heard", {"tables": sparse(rng, 3, l, 0.15)}, "any tables", axes=pair),
         Case("nobody looks", "heard", {"tables": np.zeros((2, 4, 4), bool)}, "without looks everyone knows itself",
              axes=pair),
+        Case("one token", "heard", {"tables": np.zeros((1, 1, 1), bool)}, "a table of one is a table", axes=pair),
+        Case("tubes, then frames", "attentions_until_all", {"tables": np.stack([tubes, frames])},
+             "one turn is enough, though nobody looks at everyone", axes=count),
+        Case("three tables", "attentions_until_all", {"tables": slow}, "looks go one way, and the order tells",
+             axes=count),
+        Case("nothing at first", "attentions_until_all", {"tables": np.stack([np.eye(5), np.ones((5, 5))]) > 0},
+             "an attention that brings nothing is followed by another", axes=count),
         Case("a ring", "attentions_until_all", {"tables": ring[None]}, "news goes round both ways", axes=count),
         Case("neighbours in turn", "attentions_until_all", {"tables": np.stack([even, uneven])},
              "windows of two, shifted in turn", axes=count),
@@ -76,6 +86,15 @@ def cases(rng: np.random.Generator) -> list[Case]:
         Case("a single token", "attentions_until_all", {"tables": np.ones((1, 1, 1), bool)}, "nothing to wait for",
              axes=count),
     ]
+
+
+def listed(l: int, *tables: list[tuple[int, int]]) -> np.ndarray:
+    """Tables of the pairs that may look."""
+    out = np.zeros((len(tables), l, l), bool)
+    for table, pairs in zip(out, tables, strict=True):
+        for q, k in pairs:
+            table[q, k] = True
+    return out
 
 
 def oracle_heard(tables: np.ndarray) -> np.ndarray:

@@ -58,17 +58,19 @@ def cases(rng: np.random.Generator) -> list[Case]:
     def sizes() -> dict[str, int]:
         return dict(zip("thw", map(int, rng.permutation([2, 3, 4, 5])), strict=False))
 
-    line, square = {"t": 6, "h": 1, "w": 3}, sizes()
-    stride = int(rng.choice([2, 3]))
+    line = {"t": 6, "h": 1, "w": 3}
+    cube = dict(zip("thw", map(int, rng.permutation([3, 4, 5])), strict=True))
+    one = {"t": 1, "h": 1, "w": 1}
     long = {"t": int(rng.choice([7, 8])), "h": 2, "w": 3}
     wide = {"t": int(rng.choice([3, 4])), "h": 5, "w": 6}
-    size, shift = (2, 3, 4), (1, int(rng.choice([1, 2])), int(rng.choice([1, 3])))
+    size, shift = (2, 3, 4), (1, 2, int(rng.choice([1, 3])))  # 2 of 3: more than half a tile
     return [
         Case("a small clip", "spatial", {"t": 3, "h": 2, "w": 4}, "each frame by itself", axes=TABLE),
         Case("another clip", "spatial", sizes(), "any size", axes=TABLE),
+        Case("a single token", "spatial", one, "one frame of one patch", axes=TABLE),
         Case("a small clip, tubes", "temporal", {"t": 3, "h": 2, "w": 4}, "each place by itself", axes=TABLE),
         Case("another clip, tubes", "temporal", sizes(), "any size", axes=TABLE),
-        *(Case(f"lines along {axis}", "axial", square | {"axis": axis}, f"lines along {axis}", axes=TABLE)
+        *(Case(f"lines along {axis}", "axial", cube | {"axis": axis}, f"lines along {axis}", axes=TABLE)
           for axis in "thw"),
         Case("frames of one row", "axial", line | {"axis": str(rng.choice(["t", "w"]))}, "an axis of length 1",
              axes=TABLE),
@@ -77,7 +79,9 @@ def cases(rng: np.random.Generator) -> list[Case]:
              axes=TABLE),
         Case("tiles of another shape", "window", sizes() | {"size": (1, 2, 2), "shift": (0, 1, 0)}, "any tile",
              axes=TABLE),
-        Case("every few frames", "strided", long | {"stride": stride}, "a few frames, from the own one", axes=TABLE),
+        Case("every third frame", "strided", long | {"stride": 3}, "a few frames, from the own one", axes=TABLE),
+        Case("a long stride", "strided", {"t": 3, "h": 2, "w": 2, "stride": int(rng.choice([4, 5]))},
+             "a clip shorter than the stride", axes=TABLE),
         Case("stride 1", "strided", {"t": 4, "h": 3, "w": 2, "stride": 1}, "stride 1 is the whole tube", axes=TABLE),
     ]
 

@@ -137,11 +137,11 @@ PLACES = "torch.cartesian_prod(*(torch.arange(size) for size in grid))"
 TURN = "a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()"
 MUTANTS = (
     Mutant("corners aligned in space", ((BICUBIC, 'mode="bicubic", align_corners=True'),),
-           "You aligned the corners of the picture. A patch is an area, not a point: align_corners=False keeps the "
-           "middle of each patch where it is."),
+           "You aligned the corners. A patch is an area, not a point: align_corners=False leaves its middle in place."),
+    Mutant("bilinear", ((BICUBIC, 'mode="bilinear", align_corners=False'),),
+           "Rows and columns went bilinearly, or all axes at once, trilinearly. Places of a frame want bicubic."),
     Mutant("time nearest", ((LINEAR, 'x = F.interpolate(x, size=new[0], mode="nearest")'),),
-           "In time you repeated the nearest step, so neighbouring steps get the same position and their order is "
-           "lost. Interpolate linearly."),
+           "In time you repeated the nearest step, so neighbours get the same position. Interpolate linearly."),
     Mutant("zeros beyond the table", ((LINEAR, "x = F.pad(x, (0, max(0, new[0] - t)))[..., :new[0]]"),),
            "Steps beyond the table get zeros, which is no place at all. Stretch the table over the clip instead."),
     Mutant("space as one line",

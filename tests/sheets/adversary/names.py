@@ -463,6 +463,7 @@ TRUE_OF: dict[str, dict[str, set[str]]] = {
         "central in all frames": {"central: all frames"},
         "average not divided": {"average: not divided"},
         "average divided by the root": {"average: divided by the root"},
+        "one frame without its axis": {"central: squeezed in time", "average: squeezed in time"},
     },
     "05.2": {
         "CLS last": {"encode: CLS behind the tokens"},

@@ -32,17 +32,16 @@ class Submission:
 class Limits:
     """Of one child, which runs one exercise of one submission (bytes, seconds).
 
-    `memory` is what it may take on top of the libraries, `file` the largest file, `disk` all files of its folder (where
-    it has a file system of its own), `result` what it may hand back.
+    `memory` is what it may take on top of the libraries, `file` the largest file (where it may write at all), `result`
+    what it may hand back.
     """
 
     seconds: float = 10.0  # wall clock
     cpu_seconds: int = 10
     memory: int = 2**30
     file: int = 32 * 2**20
-    disk: int = 64 * 2**20
     result: int = 32 * 2**20
-    processes: int = 32  # threads too, where the system counts them for a user
+    processes: int = 32  # on top of the user's own, threads among them; only where they cannot be refused altogether
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ from videoformer_edu.attention import (
     StridedTemporal,
     Temporal,
 )
-from videoformer_edu.attention.generation_patterns import TimeBand
-from videoformer_edu.attention.patterns import Union
 from videoformer_edu.tokens import Grid
 
 # Two grids of three different sizes, one that no window or stride below divides, T = 1, N = 1, both.
@@ -106,8 +104,6 @@ SENTENCE |= {
     SlidingTile((2, 1, 2), (3, 3, 1)): tile_window((2, 1, 2), (3, 3, 1)),
     SlidingTile((1, 2, 3), (5, 1, 3)): tile_window((1, 2, 3), (5, 1, 3)),
     SlidingTile((9, 8, 7)): lambda a, b, grid: True,
-    TimeBand(1, 4, 3, 2): lambda a, b, grid: (
-        abs(a[0] - b[0]) == 2 and abs(a[1] * grid.w + a[2] - b[1] * grid.w - b[2]) <= 2),
     Radial(): radial,
 }
 patterns = pytest.mark.parametrize("pattern", SENTENCE, ids=str)
@@ -121,7 +117,7 @@ def places(grid):
 def meetings(pattern, grid):
     """`(l, l')` how often each pair meets in the groups."""
     queries, keys = pattern.groups(grid), pattern.keys(grid, pattern.key_grid(grid))
-    mask = None if isinstance(pattern, Union) else pattern.group_mask(grid)
+    mask = None if isinstance(pattern, SparseSpaceTime) else pattern.group_mask(grid)
     mask = keys[:, None] >= 0 if mask is None else mask
     mask = mask & (queries >= 0)[:, :, None] & (keys >= 0)[:, None]
     queries, keys = (x.expand(mask.shape)[mask] for x in (queries[:, :, None], keys[:, None]))

@@ -12,7 +12,7 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
-from videoformer_edu.attention.patterns import Pattern, Place, Union, check_grid, check_positive, token_numbers
+from videoformer_edu.attention.patterns import Pattern, Place, check_grid, check_positive, token_numbers
 from videoformer_edu.tokens import Grid
 
 
@@ -78,57 +78,7 @@ class SlidingTile(Pattern):
 
 
 @dataclass(frozen=True)
-class TimeBand(Pattern):
-    """Every token looks into the frames at distance `near` to `far - 1`, at places less than `width` from its own.
-
-    A place is counted along the flattened frame, row after row. every: of these frames, those whose distance it
-    divides.
-    """
-
-    near: int
-    far: int
-    width: int
-    every: int = 1
-
-    def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
-        apart = (query.t - key.t).abs()
-        beside = ((query.h - key.h) * grid.w + query.w - key.w).abs()
-        return (apart >= self.near) & (apart < self.far) & (apart % self.every == 0) & (beside < self.width)
-
-    def pairs(self, grid: Grid) -> int:
-        width = min(self.width, check_grid(grid).n)
-        frames = sum((1 if apart == 0 else 2) * (grid.t - apart)
-                     for apart in range(self.near, min(self.far, grid.t)) if apart % self.every == 0)
-        return frames * (grid.n * (2 * width - 1) - width * (width - 1))  # a band loses a corner at either end
-
-    def groups(self, grid: Grid) -> Tensor:
-        """Stretches of `width` tokens of a frame: neighbours, so that they share most of their keys."""
-        width = min(self.width, grid.n)
-        numbers = torch.full((grid.t, ceil(grid.n / width) * width), -1)
-        numbers[:, :grid.n] = token_numbers(grid)
-        return numbers.reshape(-1, width)
-
-    def keys(self, grid: Grid, key_grid: Grid) -> Tensor:
-        width = min(self.width, grid.n)
-        here, there = torch.arange(grid.t)[:, None], torch.arange(grid.t)
-        apart = (here - there).abs()
-        wanted = (apart >= self.near) & (apart < self.far) & (apart % self.every == 0)  # (t, t')
-        frames = torch.where(wanted, there, -1).sort(dim=1, descending=True).values[:, :int(wanted.sum(1).max())]
-        long = min(3 * width - 2, grid.n)  # the tokens of a stretch and their neighbours on both sides
-        first = (torch.arange(0, grid.n, width) - (width - 1)).clamp(0, grid.n - long)
-        beside = first[:, None] + torch.arange(long)  # (stretches, k)
-        keys = frames[:, None, :, None] * grid.n + beside[:, None]  # (t, stretches, frames, k)
-        return torch.where(frames[:, None, :, None] >= 0, keys, -1).flatten(2).flatten(0, 1)
-
-    def group_mask(self, grid: Grid) -> Tensor | None:
-        numbers, keys = self.groups(grid)[:, :, None], self.keys(grid, grid)[:, None]
-        real = numbers.clamp(min=0) % grid.n - keys.clamp(min=0) % grid.n
-        mask = (keys >= 0) & (real.abs() < self.width)
-        return None if mask.all() else mask
-
-
-@dataclass(frozen=True)
-class Radial(Union):
+class Radial(Pattern):
     """The further away in time, the smaller the window: half as wide at each doubled distance (2506.19852, section 4).
 
     Of a frame of n patches, all are seen in the own frame and the next, those nearer than n/2 at distance 2 and 3, than
@@ -137,16 +87,54 @@ class Radial(Union):
     frame. The published kernel rounds to blocks of 128 tokens, and lets every token see the first frame, too.
     """
 
-    def parts(self, grid: Grid) -> tuple[Pattern, ...]:
-        """Distances 0 and 1, then one part an octave: 2 and 3, 4 to 7, ..."""
-        parts, near = [TimeBand(0, 2, grid.n)], 2
-        while near < grid.t:
-            parts.append(TimeBand(near, 2 * near, max(1, grid.n // near), ceil(near / grid.n)))
+    def width(self, apart: Tensor, grid: Grid) -> Tensor:
+        """At this distance in time, places less than this from the own one are seen; 0: none. Whole numbers."""
+        width, near = torch.where(apart < 2, grid.n, 0), 2
+        while near < grid.t:  # one octave after the other
+            octave = (apart >= near) & (apart < 2 * near) & (apart % ceil(near / grid.n) == 0)
+            width = torch.where(octave, max(1, grid.n // near), width)
             near *= 2
-        return tuple(part for part in parts if part.pairs(grid))
+        return width
+
+    def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
+        beside = ((query.h - key.h) * grid.w + query.w - key.w).abs()
+        return beside < self.width((query.t - key.t).abs(), grid)
 
     def pairs(self, grid: Grid) -> int:
-        return sum(part.pairs(grid) for part in self.parts(check_grid(grid)))
+        widths = self.width(torch.arange(check_grid(grid).t), grid).tolist()
+        return sum((1 if apart == 0 else 2) * (grid.t - apart)  # frames at that distance ...
+                   * (grid.n * (2 * width - 1) - width * (width - 1))  # ... in each a band without its two corners
+                   for apart, width in enumerate(widths) if width)
+
+    def groups(self, grid: Grid) -> Tensor:
+        """Stretches of an eighth of a frame: neighbours, so that they share most of their keys."""
+        stretch = ceil(grid.n / 8)
+        numbers = torch.full((grid.t, ceil(grid.n / stretch) * stretch), -1)
+        numbers[:, :grid.n] = token_numbers(grid)
+        return numbers.reshape(-1, stretch)
+
+    def keys(self, grid: Grid, key_grid: Grid) -> Tensor:
+        here, there = torch.arange(grid.t)[:, None], torch.arange(grid.t)
+        widths, stretch, columns = self.width((here - there).abs(), grid), ceil(grid.n / 8), []
+        for width in widths.unique().tolist():
+            if width == 0:
+                continue
+            long = min(stretch + 2 * (width - 1), grid.n)  # the tokens of a stretch and their neighbours
+            first = (torch.arange(0, grid.n, stretch) - (width - 1)).clamp(0, grid.n - long)
+            beside = first[:, None] + torch.arange(long)  # (stretches, long)
+            numbers = there[:, None, None] * grid.n + beside  # (t', stretches, long)
+            numbers = torch.where((widths == width)[..., None, None], numbers, -1)  # (t, t', stretches, long)
+            columns.append(numbers.transpose(1, 2).flatten(2))
+        keys = torch.cat(columns, dim=2).flatten(0, 1).sort(dim=1, descending=True).values
+        return keys[:, :int((keys >= 0).sum(1).max())]  # the rest is padding in every group
+
+    def group_mask(self, grid: Grid) -> Tensor | None:
+        queries, keys = self.groups(grid), self.keys(grid, grid)
+        apart = (queries[:, :1] // grid.n - keys // grid.n).abs()  # (groups, k): a stretch lies in one frame
+        beside = (queries[:, :, None] % grid.n - keys[:, None] % grid.n).abs()  # (groups, q, k)
+        mask = (beside < self.width(apart, grid)[:, None]) & (keys >= 0)[:, None]
+        mask |= (queries < 0)[:, :, None]  # padding itself may look at anything: no row is empty
+        return None if mask.all() else mask
 
 
-__all__ = ["Radial", "SlidingTile", "TimeBand"]
+__all__ = ["Radial", "SlidingTile"]

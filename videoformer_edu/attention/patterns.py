@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -68,35 +67,6 @@ class Pattern(ABC):
         """`(groups, 1 or q, k)` bool, who in a group may look at whom; None: all. Here: padding is not looked at."""
         real = self.keys(grid, self.key_grid(grid)) >= 0
         return None if real.all() else real[:, None]
-
-
-class Union(Pattern):
-    """Several patterns under one softmax: a token looks wherever one of the `parts` looks."""
-
-    @abstractmethod
-    def parts(self, grid: Grid) -> tuple[Pattern, ...]:
-        """The patterns, in the order in which a key that belongs to several of them is counted."""
-
-    def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
-        return reduce(torch.logical_or, (part.looks(query, key, grid) for part in self.parts(grid)))
-
-    def part_mask(self, part: int, grid: Grid) -> Tensor | None:
-        """The group mask of one part, `(groups, 1 or q, k)`; None: all. Here no pair is in two parts."""
-        return self.parts(grid)[part].group_mask(grid)
-
-    def groups(self, grid: Grid) -> Tensor:
-        return token_numbers(grid).reshape(-1, 1)  # each query alone ...
-
-    def keys(self, grid: Grid, key_grid: Grid) -> Tensor:
-        columns = []
-        for i, part in enumerate(self.parts(grid)):
-            queries, keys, mask = part.groups(grid), part.keys(grid, grid), self.part_mask(i, grid)
-            rows = keys[:, None].expand(-1, queries.shape[1], -1)  # (groups, q, k)
-            rows = rows if mask is None else torch.where(mask, rows, -1)
-            table = rows.new_empty(grid.l, keys.shape[1])
-            table[queries[queries >= 0]] = rows[queries >= 0]
-            columns.append(table)
-        return torch.cat(columns, dim=1)  # ... with its keys in all the parts: (l, k_1 + k_2 + ...)
 
 
 def check_grid(grid: Grid) -> Grid:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from videoformer_edu.attention.constants import cached_constant
 from videoformer_edu.attention.core import MultiHeadAttention, Where, attend, attention_scores, softmax_over_keys
-from videoformer_edu.attention.patterns import Pattern, Union, check_grid, place_of
+from videoformer_edu.attention.patterns import Pattern, check_grid, place_of
+from videoformer_edu.attention.sparse_patterns import SparseSpaceTime
 from videoformer_edu.tokens import Grid
 
 BACKENDS = ("gather", "flex")
@@ -47,7 +48,7 @@ def arrangement(pattern: Pattern, grid: tuple[int, int, int], device: torch.devi
     """How to gather the groups of `pattern` on this grid; `part` picks one of the parts of a union. Made once."""
     grid = Grid(*grid)
     mask = pattern.group_mask(grid) if part is None else pattern.part_mask(part, grid)
-    pattern = pattern if part is None else pattern.parts(grid)[part]
+    pattern = pattern if part is None else pattern.parts[part]
     queries, keys = pattern.groups(grid), pattern.keys(grid, pattern.key_grid(grid))
     flat = queries.flatten()
     back = torch.empty(grid.l, dtype=torch.long)
@@ -81,7 +82,7 @@ class SparseAttention(MultiHeadAttention):
         q, k, v = self.qkv(x).chunk(3, dim=-1)  # (b, l, d) each
         if self.backend == "flex" and self.record is None:
             out = self._flex(q, k, v, grid)
-        elif isinstance(self.pattern, Union):
+        elif isinstance(self.pattern, SparseSpaceTime):
             out = self._union(q, k, v, grid)
         else:
             out = self._groups(q, k, v, grid)
@@ -95,8 +96,7 @@ class SparseAttention(MultiHeadAttention):
 
     def _union(self, q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
         """Each part scores its own keys in its own groups; then one softmax over all the keys of a query."""
-        parts = range(len(self.pattern.parts(grid)))
-        plans = [arrangement(self.pattern, tuple(grid), q.device, part) for part in parts]
+        plans = [arrangement(self.pattern, tuple(grid), q.device, part) for part in range(len(self.pattern.parts))]
         scores = [plan.restore(attention_scores(plan.gather(q, plan.queries, self.heads),
                                                 plan.gather(k, plan.keys, self.heads), plan.mask))
                   for plan in plans]  # (b, l, head, k_i)

@@ -15,7 +15,6 @@ from torch import Tensor
 from videoformer_edu.attention.patterns import (
     Pattern,
     Place,
-    Union,
     check_grid,
     check_positive,
     place_of,
@@ -117,7 +116,7 @@ class GlobalSpatial(Pattern):
 
 
 @dataclass(frozen=True)
-class SparseSpaceTime(Union):
+class SparseSpaceTime(Pattern):
     """Local temporal, global spatial and strided temporal in one: near frames, the own frame, every k-th frame.
 
     One softmax over the union of the three sets of keys; `parts` are the three patterns, in the order in which a key
@@ -130,22 +129,25 @@ class SparseSpaceTime(Union):
 
     def __post_init__(self):
         check_positive("SparseSpaceTime", spatial_stride=self.spatial_stride)
-        _ = self.parts(None)  # which check the other two
+        _ = self.parts  # which check the other two
 
-    def parts(self, grid: Grid) -> tuple[Pattern, ...]:
+    @property
+    def parts(self) -> tuple[Pattern, ...]:
         return GlobalSpatial(self.spatial_stride), LocalTemporal(self.window), StridedTemporal(self.stride)
 
+    def looks(self, query: Place, key: Place, grid: Grid) -> Tensor:
+        return reduce(torch.logical_or, (part.looks(query, key, grid) for part in self.parts))
+
     def pairs(self, grid: Grid) -> int:
-        space, local, strided = self.parts(grid)
+        space, local, strided = self.parts
         grid = check_grid(grid)
         both = LocalTemporal(2 * (self.window // 2 // self.stride) + 1, dilation=self.stride)  # near and k-th
         itself = grid.t * space.keys_per_frame(grid)  # the one place that own frame and tube share
         return space.pairs(grid) + local.pairs(grid) + strided.pairs(grid) - both.pairs(grid) - itself
 
     def part_mask(self, part: int, grid: Grid) -> Tensor | None:
-        """Without the pairs that an earlier part has."""
-        parts = self.parts(grid)
-        pattern, earlier = parts[part], parts[:part]
+        """The group mask of one part, without the pairs that an earlier part has: `(groups, 1 or q, k)`; None: all."""
+        pattern, earlier = self.parts[part], self.parts[:part]
         mask = pattern.group_mask(grid)
         if earlier:
             query = place_of(pattern.groups(grid)[:, :, None], grid)
@@ -153,6 +155,20 @@ class SparseSpaceTime(Union):
             new = ~reduce(torch.logical_or, (other.looks(query, key, grid) for other in earlier))
             mask = new if mask is None else mask & new
         return mask
+
+    def groups(self, grid: Grid) -> Tensor:
+        return token_numbers(grid).reshape(-1, 1)
+
+    def keys(self, grid: Grid, key_grid: Grid) -> Tensor:
+        columns = []
+        for i, part in enumerate(self.parts):
+            queries, keys, mask = part.groups(grid), part.keys(grid, grid), self.part_mask(i, grid)
+            rows = keys[:, None].expand(-1, queries.shape[1], -1)  # (groups, q, k)
+            rows = rows if mask is None else torch.where(mask, rows, -1)
+            table = rows.new_empty(grid.l, keys.shape[1])
+            table[queries[queries >= 0]] = rows[queries >= 0]
+            columns.append(table)
+        return torch.cat(columns, dim=1)  # (l, k1 + k2 + k3)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 # /// lesson
 # title = "Sparse and windowed"
 # question = "How do we skip work for real?"
-# minutes = 90
+# minutes = 100
 # needs = "lesson 03, or the idea of an attention pattern as a predicate, of its pairs and of its reach."
 # objectives = [
 #     "**write** local, strided, global and windowed attention, and say in one number what each saves",
 #     "**measure** that a mask saves neither time nor memory, and that gathering saves both",
 #     "**explain** windows, shift, mask and relative positions in fifteen lines that equal the published model",
 #     "**derive** the true cost of windows, and correct a table that has it wrong",
+#     "**drop** or **merge** tokens that repeat, and measure what that costs in accuracy",
 #     "**doubt** an accuracy: find out whether a sparse model uses time at all",
 # ]
 # serves.3 = { experiment = "sparse attention and windows on the moving digits, and what they really read" }
@@ -16,8 +17,8 @@
 
 # %% [markdown]
 # One minute of film at 16 frames a second is 188,160 tokens, and 35 thousand million pairs for every head. Nobody
-# computes them. You will cut a picture into windows, roll it, look, and roll it back: fifteen lines, and the bill is a
-# hundredth.
+# computes them. You will cut a picture into windows, roll it, look, and roll it back: fifteen lines, and one pair in
+# 480 is left.
 
 # %%
 import numpy as np
@@ -238,8 +239,8 @@ for title, block in (("every patch a key", [LocalTemporal(3), GlobalSpatial(1)])
                      ("every second row and column", [LocalTemporal(3), GlobalSpatial(2)])):
     after = hops([block], clip)  # (l, l): after how many blocks the row has heard the column, -1 never
     unheard = int(((after >= 0).sum(0) <= clip.t).sum())
-    print(f"{title}: tokens of which nobody outside their own tube ever hears: {unheard} of {clip.l}; "
-          f"everybody else is heard after {int(after.max())} blocks")
+    print(f"{title:27} never heard outside their own tube: {unheard:2} of {clip.l} tokens; "
+          f"the others: after {int(after.max())} blocks")
 assert unheard == 96
 
 # %% [markdown]
@@ -260,7 +261,7 @@ from videoformer_edu.figures.source import show_source
 
 show_source(SparseAttention._groups)
 keys = LocalTemporal(3).keys(Grid(4, 1, 2), Grid(4, 1, 2))  # (queries, 3): 4 frames of 2 patches
-print("token: its keys", dict(enumerate(keys.tolist())), "(-1: no such frame)")
+print("keys of tokens 0, 1, ...; -1 is no frame:", keys.tolist())
 
 # %% [markdown]
 # Four ways to compute attention over $T$ frames of 6 x 6 patches, width 64. *Joint*; the sparse pattern of section 1 as
@@ -316,7 +317,7 @@ from videoformer_edu.attention import record_attention
 from videoformer_edu.figures import show
 from videoformer_edu.figures.cost import ways_over_frames
 
-titles = ("milliseconds, on the machine that ran this", "peak memory, MB")
+titles = ("milliseconds, on one core here", "peak memory, MB")
 show(ways_over_frames(frames, {title: {name: [point[i] for point in points] for name, points in measured.items()}
                                for i, title in enumerate(titles)}),
      alt="Time and memory over 8 to 64 frames, four ways each, both axes logarithmic.",
@@ -336,14 +337,16 @@ assert apart < 1e-5 and spent < 1.15 * 2 * 64 * kept
 # %% [markdown]
 # <details><summary>Compare</summary>The mask with stored scores takes most of both, more than joint attention. A fused
 # kernel spares the memory of the scores, and no time: it computes what the mask throws away. Only gathering follows the
-# pairs. At 8 frames all this is worth little: lists and small groups have a price of their own.</details>
+# pairs. At 8 frames all this is worth little: lists and small groups have a price of their own. And be fair to joint
+# attention: its fused kernel stores no scores, and needs less memory than the gathered copies of the keys. Since such
+# kernels exist, time is the better argument for sparse attention.</details>
 #
 # Counted multiply-adds say the same without a clock. The few per cent above 1 are keys that are gathered and then
 # masked: a frame before the first, a key that two of the three patterns share.
 #
 # ## 4 · Why it learnt on tubelets, and not on patches
 #
-# A model with this attention (two blocks, every token looks at 17 or 18) was trained on the moving digits twice: on
+# A model with this attention (two blocks, every token looks at 17 to 19) was trained on the moving digits twice: on
 # tubelets of two frames, and on patches of one frame. Three seeds each, the recipe of all models of this course.
 #
 # > **Predict.** A guess is right for 12.5 %. What do the two reach?
@@ -392,13 +395,13 @@ for name, model in models.items():
 # time: a model without either has the same 100 %. On patches of one frame, where attention has to do the work, this
 # attention fails.</details>
 #
-# Why does it fail there? Each query has 18 keys under one softmax, 16 of its own frame and 2 of other frames. To read
-# motion, a token has to find these two among the patches of its frame, by content and position alone, before anything
-# rewards it: that is joint attention's difficulty (lesson 03, section 5), in small.
+# Why does it fail there? Each query has 18 or 19 keys under one softmax, 16 of its own frame and 2 or 3 of other
+# frames. To read motion, a token has to find these among the patches of its frame, by content and position alone,
+# before anything rewards it: that is joint attention's difficulty (lesson 03, section 5), in small.
 #
-# If that is right, the *same keys in two attentions*, near frames first and the own frame after, should do better. Two
-# trials with this recipe: after the same 1,000 steps 66 and 44 %, still rising, where one softmax over both is at 13 %
-# (`docs/trials.md`). Better, and not yet divided attention's 99 %, whose tubes see the whole clip at once.
+# If that is right, two attentions, *near frames first* and *the own frame after*, should do better with as few keys.
+# Two trials with this recipe: after the same 1,000 steps 66 and 44 %, still rising, where one softmax over both is at
+# 13 % (`docs/trials.md`). Better, and not yet divided attention's 99 %, whose tubes see the whole clip at once.
 #
 # What is left of it as a rule: **pairs say what a pattern costs, reach says what is possible, and neither says what
 # will be learnt.** Test with the order of the frames.
@@ -408,7 +411,9 @@ for name, model in models.items():
 # Video Swin (Liu et al., 2022) takes the plainest sparse pattern, and makes it fast without any list: **windows**. Cut
 # the clip into boxes, attend inside each box. Tokens of one box lie in one piece of memory, so nothing is gathered.
 #
-# Here is the house, one frame wide: 4 rows, 4 columns, windows of 2 x 2. Token numbers are named by hand:
+# Two houses stand side by side, so a frame has 2 x 4 places: `sky roof sky' roof'` above `door grass door' grass'`.
+# Windows of 2 x 2 are the two houses, tokens 0 1 4 5 and 2 3 6 7. Shifted by one column, a window holds `roof`, `sky'`,
+# `grass` and `door'`: neighbours who never met over the fence.
 #
 # **Your turn.** Write the partition, for any clip: `(b, t, h, w, d)` to `(b, windows, tokens of a window, d)`, windows
 # and tokens in them in reading order. One `rearrange`.
@@ -492,8 +497,8 @@ assert learnt["plain, plain"][1] < 0.35 and learnt["plain, shifted"][1] > 0.9 an
 # for hardware. Swin's trick: **roll** the clip by the shift, so that what leaves at the top comes in at the bottom; cut
 # it into whole windows as before; **mask** what the roll has put side by side; roll back. Try it on the picture.
 #
-# > **Predict.** Windows of 4 x 4, shift 2. How many tokens does one in the corner of the frame look at? And which shift
-# > would leave a token quite alone?
+# > **Try.** Windows of 4 x 4, shift 2. How many tokens does one in the corner of the frame look at? Drag the step, and
+# > take the mask away: who looks at whom then? And which shift would leave a token quite alone?
 
 # %%
 from videoformer_edu.widgets import shift_explorer
@@ -565,7 +570,7 @@ def rows(table, window, cut=False):
 
 own, small, cut_off = rows((1, 2, 2), (1, 2, 2)), rows((1, 3, 3), (1, 2, 2)), rows((1, 3, 3), (1, 2, 2), cut=True)
 for name, index in (("own table", own), ("of 3 x 3", small), ("of 3 x 3, cut", cut_off)):
-    print(f"{name:14}", *(f"{str(row):20}" for row in index.tolist()), f"{index.unique().numel()} distances")
+    print(f"{name:13}", *(f"{row!s:16}" for row in index.tolist()), f"{index.unique().numel()} distances")
 wrong = int((small != cut_off).sum())
 in_time = int((rows((4, 3, 3), (2, 3, 3)) != rows((4, 3, 3), (2, 3, 3), cut=True)).sum())
 print(f"{wrong} of 16 pairs get the bias of another distance; in a window cut in time alone: {in_time}")
@@ -742,6 +747,19 @@ for name, path in films.items() if find_spec("av") else ():  # PyAV reads films;
 # <details><summary>Compare</summary>More than half where the camera rests, about a third where it moves (at the paper's
 # threshold of 0.1). The films are compressed, and a part of this stillness is the encoder's.</details>
 #
+# ### Which patches repeat?
+#
+# Choose a film and a threshold. The replay shows what a model would be left with: each kept patch stands until the next
+# one. Something goes wrong with the published rule, and the task is to find the rule that mends it.
+
+# %%
+from videoformer_edu.widgets import repeats_explorer
+
+repeats_explorer()
+
+# %% [markdown]
+# A slow change never passes a threshold between neighbours. Comparing with the patch that was *kept* last sees it.
+#
 # **Token merging** (Bolya et al., 2023) drops nothing by its pixels. After every attention, the `r` most similar pairs
 # of tokens become one each, by their keys; a token that stands for three weighs as three. It needs no training. Joint
 # attention takes it as it is; divided attention needs a patch at every place in every frame, so either whole tubes
@@ -873,4 +891,9 @@ for window in ((2, 4, 4), (4, 4, 4), (2, 8, 8), (2, 2, 2)):
 # **References.** Child et al. (2019), *Generating long sequences with sparse transformers*,
 # [arXiv:1904.10509](https://arxiv.org/abs/1904.10509). Liu et al. (2022), *Video Swin Transformer*,
 # [arXiv:2106.13230](https://arxiv.org/abs/2106.13230). Dao et al. (2022), *FlashAttention*,
-# [arXiv:2205.14135](https://arxiv.org/abs/2205.14135).
+# [arXiv:2205.14135](https://arxiv.org/abs/2205.14135). Zhang et al. (2025), *Sliding tile attention*,
+# [arXiv:2502.04507](https://arxiv.org/abs/2502.04507). Li et al. (2025), *Radial attention*,
+# [arXiv:2506.19852](https://arxiv.org/abs/2506.19852). Xi et al. (2025), *Sparse VideoGen*,
+# [arXiv:2502.01776](https://arxiv.org/abs/2502.01776). Choudhury et al. (2024), *Don't look twice* (run lengths),
+# [arXiv:2411.05222](https://arxiv.org/abs/2411.05222). Bolya et al. (2023), *Token merging*,
+# [arXiv:2210.09461](https://arxiv.org/abs/2210.09461).

@@ -29,6 +29,8 @@ of `bench/shortcuts.py`, fewer multiply-adds for the same logits.
 `make bench` measures everything again and rewrites this page; `make bench ARGS="--pairs vit --size small"` does one
 pair in less than a minute. On a shared computer a difference of a few per cent is none.
 
+How fast a class is graded, beside nbgrader and otter-grader, stands in [bench_grading.md](bench_grading.md).
+
 `make bench ARGS="--against ../before --bound 0.97"` asks another question: has this checkout become slower than another
 one, say the commit before (`git worktree add ../before HEAD~1`)? Swin, MViT, TimeSformer and ViViT, forward pass and
 training step, at teaching and at base size; each checkout in a process of its own, same weights, same clips, in turn.

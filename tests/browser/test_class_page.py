@@ -7,10 +7,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "classroom"))
 
-from in_process import grade_in_process  # noqa: E402
+from in_process import no_children  # noqa: E402
 from made_up_class import small_class  # noqa: E402
 
-from videoformer_edu.classroom import records  # noqa: E402
 from videoformer_edu.classroom.grade_class import main  # noqa: E402
 
 
@@ -21,7 +20,7 @@ def pages(tmp_path_factory):
         (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "in" / name).write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "grade_submission", grade_in_process)
+        no_children(patch)
         assert main([str(folder / "in"), "--out", str(folder / "scores.csv"), "--feedback", str(folder)]) == 0
     return folder
 

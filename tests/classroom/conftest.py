@@ -7,17 +7,16 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from in_process import grade_in_process  # noqa: E402
+from in_process import no_children  # noqa: E402
 from made_up_class import small_class  # noqa: E402
 
-from videoformer_edu.classroom import records  # noqa: E402
 from videoformer_edu.classroom.grade_class import main  # noqa: E402
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """The command without child processes."""
-    monkeypatch.setattr(records, "grade_submission", grade_in_process)
+    no_children(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +33,7 @@ def graded(handed_in, tmp_path_factory) -> pathlib.Path:
     """The folder with everything that one run of the command has written."""
     out = tmp_path_factory.mktemp("graded")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "grade_submission", grade_in_process)
+        no_children(patch)
         assert main([str(handed_in), "--out", str(out / "scores.csv"), "--json", str(out / "report.json"),
                      "--feedback", str(out / "feedback"), "--workers", "2"]) == 0
     return out

@@ -2,14 +2,37 @@
 
 import ast
 
+import pytest
+
+from videoformer_edu.classroom import records, run
 from videoformer_edu.grading import answer_source
 from videoformer_edu.grading.check import check
-from videoformer_edu.grading.record import Graded, GradedExercise, Pool, Submission
+from videoformer_edu.grading.record import Graded, GradedExercise, Submission
 from videoformer_edu.grading.report import RIGHT
 from videoformer_edu.grading.spec import SheetSpec
 
 
-def grade_in_process(submission: Submission, sheet: SheetSpec, seed: int, pool: Pool) -> Graded:
+class NoPool:
+    """Where no process is needed."""
+
+    holds, missing = ("nothing: this is a test",), ()
+
+    def __init__(self, workers: int, limits: object):
+        self.workers = workers
+
+    def __enter__(self) -> "NoPool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def no_children(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(run, "Pool", NoPool)
+    patch.setattr(records, "grade_submission", grade_in_process)
+
+
+def grade_in_process(submission: Submission, sheet: SheetSpec, seed: int, pool: NoPool) -> Graded:
     """Functions and imports of cells that are Python, nothing else of them; no attack is handed to this."""
     names, sources = dict(answer_source.TOOLS), {}
     for exercise in sheet.exercises:

@@ -10,6 +10,7 @@ import copy
 import json
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from videoformer_edu.grading.answer_source import text_of
@@ -28,6 +29,7 @@ def worked(exercise: Exercise) -> dict[str, str]:
     return {made.__name__: text_of(made) for made in exercise.answer}
 
 
+@cache
 def mistaken(exercise: Exercise) -> list[tuple[str, dict[str, str]]]:
     """(name, source by function) of the mistakes that lie in the learner's own functions."""
     whole = "\n\n\n".join(map(text_of, exercise.whole)) + "\n"

@@ -6,9 +6,10 @@ import subprocess
 import zipfile
 
 import pytest
+from in_process import grade_in_process
 from made_up_class import small_class
 
-from videoformer_edu.classroom import atomic, grade_class, run
+from videoformer_edu.classroom import atomic, grade_class, records, run
 from videoformer_edu.classroom.grade_class import GRADED, INFRASTRUCTURE, USAGE, main
 from videoformer_edu.classroom.journal import Journal, Mixed, version_of
 from videoformer_edu.classroom.records import Grader
@@ -159,6 +160,21 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no"):
         atomic.write(path, "after")
     assert path.read_text() == "before" and os.listdir(tmp_path) == ["scores.csv"]
+
+
+def test_a_defect_of_the_grader_costs_one_submission(handed_in, tmp_path, quick, monkeypatch, capsys):
+    def defect(submission, sheet, seed, pool):
+        if "First" in submission.name:
+            raise KeyError("a defect")
+        return grade_in_process(submission, sheet, seed, pool)
+
+    monkeypatch.setattr(records, "grade_submission", defect)
+    assert main([str(handed_in), "--out", str(tmp_path / "scores.csv"), "--json", str(tmp_path / "r.json")]) == 3
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [one["student"] for one in report["submissions"] if one["state"] == "lost"] == ["First Learner"]
+    assert sum(one["state"] == "graded" for one in report["submissions"]) == 4
+    assert "1 submissions could not be graded" in capsys.readouterr().err
+    assert "KeyError" in (tmp_path / "scores.html").read_text(encoding="utf-8")
 
 
 def test_lost_by_the_machine_is_exit_3(handed_in, tmp_path, quick, monkeypatch):

@@ -161,8 +161,12 @@ def running(report: dict) -> str:
         parts.append("<h3>More than one file</h3>\n<p>Each has its row; a gradebook gets the best.</p>" + listed(
             text(f"{one['student']}, sheet {one['sheet']}: {', '.join(one['origins'])}") for one in report["several"]))
     if report["passed_over"]:
-        parts.append(folded(f"{len(report['passed_over'])} other files were passed over", listed(
+        count = len(report["passed_over"])
+        parts.append(folded(f"{count} other file{'s were' if count > 1 else ' was'} passed over", listed(
             text(f"{one['origin']} {one['why']}") for one in report["passed_over"][:200])))
+    if report["run"]["holds"]:
+        held = text(", ".join(report["run"]["holds"]))
+        parts.append(f"<p>Answers ran in processes of their own; in force: {held}.</p>")
     missing = report["run"]["missing"]
     if missing:
         parts.append("<h3>What this machine could not stop</h3>" + listed(map(text, missing)))

@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped. The same command with --resume goes on from here.", file=sys.stderr)
         return INFRASTRUCTURE
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         print(f"The grader could not do its work: {type(error).__name__}: {error}", file=sys.stderr)
         return INFRASTRUCTURE
 

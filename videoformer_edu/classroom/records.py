@@ -40,7 +40,11 @@ class Grader:
         if number is None:
             return self._unreadable(one, student, None, "No sheet of the course is recognised in it: neither by its "
                                     "name nor by its functions. Name the sheet with --sheet.")
-        graded = grade_submission(Submission(code.cells, one.path), self.sheets[number], self.seed, self.pool)
+        try:
+            graded = grade_submission(Submission(code.cells, one.path), self.sheets[number], self.seed, self.pool)
+        except Exception as error:  # a defect of the grader costs one submission, which says so, and never the class
+            return head(one, student, self.sheets[number], how) | empty(
+                "lost", out_of(self.sheets[number]), f"The grader failed on it ({type(error).__name__}: {error}).")
         notes = [f"The file {note}." for note in code.notes] + other_sheet(code, number, self.sheets)
         return head(one, student, self.sheets[number], how) | body(graded, notes)
 
@@ -51,9 +55,7 @@ class Grader:
             sheet = self.sheets.get(found or "")
         else:
             how = "the command line"
-        return head(one, student, sheet, how) | {
-            "state": "unreadable", "points": 0.0, "out_of": out_of(sheet), "seconds": 0.0, "notes": [tidy(sentence)],
-            "flags": [], "exercises": []}
+        return head(one, student, sheet, how) | empty("unreadable", out_of(sheet), sentence)
 
 
 def nobody(one: HandedIn) -> Student:
@@ -71,6 +73,11 @@ def other_sheet(code: Code, number: str, sheets: Mapping[str, SheetSpec]) -> lis
 def head(one: HandedIn, student: Student, sheet: SheetSpec | None, how: str) -> dict:
     return {"student": tidy(student.name), "key": student.key, "student_by": student.how, "late": student.late,
             "origin": one.origin, "sheet": sheet.number if sheet else None, "sheet_by": how}
+
+
+def empty(state: str, most: int, sentence: str) -> dict:
+    return {"state": state, "points": 0.0, "out_of": most, "seconds": 0.0, "notes": [tidy(sentence)], "flags": [],
+            "exercises": []}
 
 
 def body(graded: Graded, notes: list[str]) -> dict:

@@ -39,10 +39,11 @@ from videoformer_edu.sheets import folders, load  # noqa: E402
 
 PAGE = ROOT / "docs" / "bench_grading.md"
 TITLE = "# How fast a class is graded\n\n"
-HEAD = ("Submissions of one sheet on {cores} cores ({processor}, torch {torch}, {date}): honest answers, right and wrong in "
-        "turn. Seconds are on the clock, everything included: start, reading, grading, pages. *Processor* is the time of "
-        "all processes for one submission; on a busy machine it is the better number. Memory is the proportional share of "
-        "all processes together, at its peak. {load}`make bench-grading` measures again and rewrites this page.")
+HEAD = """\
+Submissions of one sheet on {cores} cores ({processor}, torch {torch}, {date}): honest answers, right and wrong in turn.
+Seconds are on the clock, everything included: start, reading, grading, pages. *Processor* is the time of all processes
+for one submission; on a busy machine it is the better number. Memory is the proportional share of all processes
+together, at its peak. {load}`make bench-grading` measures again and rewrites this page."""
 TABLE = """
 
 | grader | sheet | submissions | at a time | seconds | submissions a minute | processor s each | peak MB |
@@ -188,8 +189,9 @@ def page(rows: list[Timed]) -> str:
     classes = [row for row in rows if row.grader == "videoformer_edu" and row.count >= 100 and row.workers > 1]
     if classes:
         slow = max(classes, key=lambda row: row.seconds / row.count)
-        lines += ["", f"The slowest class of 100 on one sheet: {100 * slow.seconds / slow.count:.0f} seconds on the clock "
-                      f"(sheet {slow.sheet}), {100 * max(row.each for row in classes):.0f} of processor time at most."]
+        lines += ["", f"The slowest class of 100 on one sheet: {100 * slow.seconds / slow.count:.0f} seconds on the "
+                      f"clock (sheet {slow.sheet}), {100 * max(row.each for row in classes):.0f} of processor time at "
+                      "most."]
     versions = ", ".join(f"{name} {version}" for name, version in peer_graders.VERSIONS.items())
     return "\n".join([*lines, "", f"Peers: {versions}. They start a kernel or a process a submission,",
                       "import torch in it, and run the checks beside the answer, where it can change them; ours forks",

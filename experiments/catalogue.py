@@ -21,6 +21,7 @@ GROUPS = {
     "positions": "Other lengths than trained on: a table resized, or rotation",
     "display": "A finer grid, to look at",
     "pretraining": "Pretraining without labels, then few labels",
+    "recipe": "The recipe taken apart",
 }
 TIMESFORMER = "timesformer_motion"
 FIVE = (0, 1, 2, 3, 4)
@@ -178,6 +179,34 @@ PRETRAINING = (
                  material=Material(clips=clips), recipe=steps(800)) for clips in LABELS),
 )
 
+# ---------------------------------------------------------------------------------------------------- the recipe
+
+# ViViT 1 learns in nine seconds; each row is one change of its settings.
+SHORT, FEW = steps(400), Material(clips=256)
+
+
+def recipe_row(name: str, title: str, recipe: Recipe = SHORT, material: Material | None = None, note: str = "",
+               prepare: tuple[str, ...] = ()) -> Experiment:
+    return Experiment(f"recipe_{name}", title, "vivit_motion", ("recipe",), dict(variant="spatio_temporal"),
+                      material or Material(),
+                      recipe, prepare=prepare, note=note)
+
+
+RECIPES = (
+    recipe_row("base", "as it is: ViViT 1, 400 steps"),
+    recipe_row("no_warm_up", "no warm-up", steps(400, warm_up=1e-4)),
+    recipe_row("no_clipping", "no clipping", steps(400, clip=0.0)),
+    recipe_row("rate_x3", "rate x 3", steps(400, lr=6e-3)),
+    recipe_row("rate_x3_neither", "rate x 3, neither warm-up nor clipping",
+               steps(400, lr=6e-3, clip=0.0, warm_up=1e-4)),
+    recipe_row("rate_third", "rate / 3", steps(400, lr=2e-3 / 3)),
+    recipe_row("batch_64", "batch 64, as many clips", steps(100, batch=64)),
+    recipe_row("256_clips", "256 clips, never flipped", material=FEW),
+    recipe_row("256_clips_exchanged", "256 clips, flipped, labels exchanged",
+               material=replace(FEW, flip="labels_exchanged")),
+    recipe_row("256_clips_kept", "256 clips, flipped, labels kept", material=replace(FEW, flip="labels_kept")),
+)
+
 EXPERIMENTS = {experiment.name: experiment for experiment in (
     VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *POSITIONS, DISPLAY,
-    *VIVIT_DISPLAY, *PRETRAINING)}
+    *VIVIT_DISPLAY, *PRETRAINING, *RECIPES)}

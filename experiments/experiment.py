@@ -11,6 +11,7 @@ from videoformer_edu.models.registry import BUILDERS
 from videoformer_edu.training.recipe import Recipe
 
 VIEWS = ("whole", "first_frame", "one_frame")
+FLIPS = ("never", "labels_exchanged", "labels_kept")
 # Learning starts late on the motion clips: the rate stays at its height for long.
 RECIPE = Recipe(steps=1000, schedule="stable")
 
@@ -25,6 +26,7 @@ class Material:
     view: "whole"; "first_frame", which leaves a clip of one frame; "one_frame", a random one in its place, the others
     grey, so that the model knows which one it is. hidden: the share of the places that is hidden and has to be painted
     (VideoMAE's pretraining, which looks at no label); 0: nothing is hidden, and the label is asked for.
+    flip: are half of the training clips mirrored, and do their labels follow?
     """
 
     task: str = "motion"
@@ -34,8 +36,11 @@ class Material:
     view: str = "whole"
     hidden: float = 0.0
     speed: float = 1.0
+    flip: str = "never"
 
     def __post_init__(self):
+        if self.flip not in FLIPS:
+            raise ValueError(f"flip must be one of {', '.join(FLIPS)}; got {self.flip!r}")
         if self.view not in VIEWS:
             raise ValueError(f"view must be one of {', '.join(VIEWS)}; got {self.view!r}")
         if self.clips is not None and self.clips < 1:
@@ -84,8 +89,9 @@ class Experiment:
 
 
 def plain(material: Material) -> dict:
-    """As it stands in the results: the speed is named where it is not the usual one."""
-    return {key: value for key, value in asdict(material).items() if (key, value) != ("speed", 1.0)}
+    """As it stands in the results: speed and flip are named where they are not the usual ones."""
+    usual = (("speed", 1.0), ("flip", "never"))
+    return {key: value for key, value in asdict(material).items() if (key, value) not in usual}
 
 
 def digest(experiment: Experiment) -> str:

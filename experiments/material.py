@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from experiments.experiment import Material
+from videoformer_edu.data.augment import horizontal_flip
+from videoformer_edu.data.mirroring import mirrored_directions
 from videoformer_edu.data.motion import batch_seed, motion_batch
 from videoformer_edu.data.motion.images import digit_images
 from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
@@ -68,10 +70,20 @@ class Steps(Dataset):
     def __getitem__(self, step: int) -> Batch:
         seed, batch = batch_seed(self.seed, step), self.recipe.batch
         if self.pool is None:
-            return draw(self.material, batch, seed=seed, split="train")
-        pixels, labels = self.pool
-        chosen = pick(len(labels), step * batch, batch, self.seed)
-        return viewed(normalise(pixels[chosen], MOTION_PIXELS), self.material.view, seed), labels[chosen]
+            video, labels = draw(self.material, batch, seed=seed, split="train")
+        else:
+            pixels, labels = self.pool
+            chosen = pick(len(labels), step * batch, batch, self.seed)
+            video, labels = viewed(normalise(pixels[chosen], MOTION_PIXELS), self.material.view, seed), labels[chosen]
+        return flipped(video, labels, self.material, seed)
+
+
+def flipped(video: Tensor, labels: Tensor, material: Material, seed: int) -> Batch:
+    """Half of the clips mirrored, if the material says so, with the labels of what is seen or of what was."""
+    if material.flip == "never":
+        return video, labels
+    mirrored = mirrored_directions(material.task) if material.flip == "labels_exchanged" else "unchanged"
+    return horizontal_flip(video, labels, mirrored=mirrored, generator=torch.Generator().manual_seed(seed + 2 * APART))
 
 
 def clip_pool(material: Material, count: int, seed: int, chunk: int = 50) -> Batch:
@@ -110,12 +122,12 @@ def source(material: Material, recipe: Recipe, seed: int, workers: int = 0) -> C
 
 def validation_examples(material: Material) -> Batch:
     """Fresh examples of the training digits and photographs; choices are made on these."""
-    return _held(replace(material, clips=None), VALIDATION_SEED, "train")
+    return _held(replace(material, clips=None, flip="never"), VALIDATION_SEED, "train")
 
 
 def report_examples(material: Material) -> Batch:
     """Digits and photographs never trained on, from a seed that no choice has looked at."""
-    return _held(replace(material, clips=None), REPORT_SEED, "test")
+    return _held(replace(material, clips=None, flip="never"), REPORT_SEED, "test")
 
 
 @lru_cache(maxsize=4)

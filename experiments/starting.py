@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from experiments.experiment import Experiment
 from experiments.time_first import time_first
-from videoformer_edu.models import VideoMAEPretraining, ViT
+from videoformer_edu.models import FrameProbe, VideoMAEPretraining, ViT
 from videoformer_edu.positions import sincos_time
 from videoformer_edu.pretrained.build import build
 from videoformer_edu.pretrained.inflate import image_to_video
@@ -40,10 +40,13 @@ def first_model(experiment: Experiment, seed: int,
 def begin_from(model: nn.Module, other: nn.Module, state: dict[str, Tensor]) -> None:
     """Give `model`, in place, what it can use of `other` with the weights `state`.
 
-    A ViT is inflated; of VideoMAE's pretraining the encoder is kept; a model of the same kind hands over everything.
+    A ViT is inflated, or is the frozen image model of a probe; of VideoMAE's pretraining the encoder is kept; a model
+    of the same kind hands over everything.
     """
     other.load_state_dict(state)
-    if isinstance(other, ViT):
+    if isinstance(model, FrameProbe):
+        model.image.load_state_dict(other.state_dict())
+    elif isinstance(other, ViT):
         image_to_video(other, model)
     elif isinstance(other, VideoMAEPretraining):
         model.encoder.load_state_dict(other.encoder.state_dict())
@@ -58,8 +61,18 @@ def sincos_positions_in_time(model: nn.Module) -> None:
     table.copy_(sincos_time(*table.shape))
 
 
+def decay_everything(model: nn.Module) -> AfterStep:
+    """Weight decay acts on norms, biases, positions and CLS, too (the ablation: `recipe.decayed` spares them)."""
+    def after_step(run: Run) -> None:
+        for group in run.optimiser.param_groups:
+            group["weight_decay"] = run.recipe.weight_decay
+
+    return after_step
+
+
 # Each changes a model before its training, and may return what is to be called after each step.
 PREPARATIONS: dict[str, Callable[[nn.Module], AfterStep | None]] = {
     "sincos_time": sincos_positions_in_time,
     "time_first": time_first,
+    "decay_everything": decay_everything,
 }

@@ -34,6 +34,7 @@ EXPECTED = {
     "videomae_motion": [(f"block {i} · joint", (4, 4, 4), (4, 4, 4)) for i in range(3)],
     "two_pathway_motion": [(f"{name} {i} · {kind}", (t, 4, 4), (k, 4, 4)) for i in BLOCKS for name, kind, t, k in (
         ("slow · block", "joint", 2, 2), ("fast · block", "joint", 4, 4), ("fusion", "cross-attention", 2, 4))],
+    "probe_motion": [(f"block {i}", (1, 4, 4), (1, 4, 4)) for i in BLOCKS],  # of its image model; the probe keeps none
     "sparse_motion": [(f"block {i} · sparse: space + local time + strided time", (4, 4, 4), (4, 4, 4)) for i in BLOCKS],
 }
 OPTION = {"timesformer_motion": "attention", "vivit_motion": "variant"}

@@ -94,6 +94,7 @@ BUILDERS: dict[str, Builder] = {entry.name: entry for entry in (
     Builder(models.two_pathway_motion, _SMALL, MOTION_PIXELS),
     Builder(models.sparse_motion, _SMALL, MOTION_PIXELS),
     Builder(models.unordered_motion, _SMALL, MOTION_PIXELS),
+    Builder(models.probe_motion, _SMALL, MOTION_PIXELS),
 )}
 
 

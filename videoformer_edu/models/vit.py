@@ -57,8 +57,8 @@ class ViT(nn.Module):
         self.head = nn.Linear(width, classes)
         initialise(self, init)
 
-    def features(self, image: Tensor) -> Tensor:
-        """image `(b, c, h, w)` -> `(b, d)`: the normed CLS token that the head reads."""
+    def tokens(self, image: Tensor) -> tuple[Tensor, Grid]:
+        """image `(b, c, h, w)` -> `(b, 1 + n, d)`, CLS first, after the last block and before the norm; the grid."""
         check_tensor(image, "images (b, c, h, w)")
         if image.ndim != 4:
             raise ValueError(f"expected images (b, c, h, w), got {tuple(image.shape)}")
@@ -67,7 +67,11 @@ class ViT(nn.Module):
         x = x + self.space_positions(grid.h, grid.w)
         for block in self.blocks:
             x = block(x, grid)
-        return self.norm(x)[:, 0]
+        return x, grid
+
+    def features(self, image: Tensor) -> Tensor:
+        """image `(b, c, h, w)` -> `(b, d)`: the normed CLS token that the head reads."""
+        return self.norm(self.tokens(image)[0])[:, 0]
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.features(image))

@@ -5,6 +5,7 @@ They live in the page alone: HTML and JavaScript, data inside; what has to be co
 
 from videoformer_edu.widgets.attention_explorer import attention_explorer
 from videoformer_edu.widgets.clip_cost_explorer import clip_cost_explorer
+from videoformer_edu.widgets.learning_explorer import learning_explorer
 from videoformer_edu.widgets.live_explorer import live_explorer
 from videoformer_edu.widgets.maps import ShownMap, maps_for_explorer
 from videoformer_edu.widgets.mixing_explorer import mixing_explorer
@@ -15,6 +16,6 @@ from videoformer_edu.widgets.repeats_explorer import repeats_explorer
 from videoformer_edu.widgets.shift_explorer import shift_explorer
 from videoformer_edu.widgets.task import Task
 
-__all__ = ["PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "live_explorer",
-           "maps_for_explorer", "mixing_explorer", "order_explorer", "reach_explorer",
+__all__ = ["PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "learning_explorer",
+           "live_explorer", "maps_for_explorer", "mixing_explorer", "order_explorer", "reach_explorer",
            "repeats_explorer", "shift_explorer"]

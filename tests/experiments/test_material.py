@@ -8,6 +8,7 @@ from experiments.experiment import Material
 from experiments.material import (
     REPORT_SEED,
     VALIDATION_SEED,
+    Steps,
     clip_pool,
     pick,
     report_examples,
@@ -103,3 +104,16 @@ def test_which_frame_is_shown_says_nothing_about_the_label():
     table = torch.bincount(labels * 8 + shown, minlength=64).reshape(8, 8)  # label, shown frame
     assert table.min() >= 1 and table.max() <= 30  # 12.5 clips each on average, Poisson
     assert abs((labels == shown).float().mean().item() - 1 / 8) < 0.05
+
+
+def test_mirrored_clips_get_the_labels_of_what_is_seen_or_of_what_was():
+    plain, exchanged, kept = (Steps(Material(clips=40, flip=flip), Recipe(steps=2, batch=32), seed=4)[1]
+                              for flip in ("never", "labels_exchanged", "labels_kept"))
+    mirrored = torch.tensor([not torch.equal(a, b) for a, b in zip(plain[0], exchanged[0], strict=True)])
+    assert 8 < mirrored.sum() < 24
+    torch.testing.assert_close(exchanged[0][mirrored], plain[0][mirrored].flip(-1), rtol=0, atol=0)
+    table = torch.tensor([1, 0, 2, 3, 6, 7, 4, 5])  # E W S N SE NW SW NE
+    assert torch.equal(exchanged[1], torch.where(mirrored, table[plain[1]], plain[1]))
+    assert torch.equal(kept[0], exchanged[0]) and torch.equal(kept[1], plain[1])
+    with pytest.raises(ValueError, match="flip must be one of"):
+        Material(flip="sometimes")

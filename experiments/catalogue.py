@@ -22,6 +22,7 @@ GROUPS = {
     "display": "A finer grid, to look at",
     "pretraining": "Pretraining without labels, then few labels",
     "recipe": "The recipe taken apart",
+    "few": "Few clips: from scratch, from images, or a probe on a frozen image model",
 }
 TIMESFORMER = "timesformer_motion"
 FIVE = (0, 1, 2, 3, 4)
@@ -126,7 +127,7 @@ ARCHITECTURES = (
 
 CLIPS = (100, 400, 1600)
 DATA = (
-    *(Experiment(f"divided_{clips}_clips", f"divided attention, {clips} clips", TIMESFORMER, ("data",),
+    *(Experiment(f"divided_{clips}_clips", f"divided attention, {clips} clips", TIMESFORMER, ("data", "few"),
                  dict(attention="divided"), Material(clips=clips)) for clips in CLIPS),
     *(Experiment(f"c3d_{clips}_clips", f"C3D, {clips} clips", "c3d_motion", ("data",), material=Material(clips=clips))
       for clips in CLIPS),
@@ -179,6 +180,21 @@ PRETRAINING = (
                  material=Material(clips=clips), recipe=steps(800)) for clips in LABELS),
 )
 
+# ---------------------------------------------------------------------------------------------------- few clips
+
+FEW_CLIPS = (
+    Experiment("inflated_400_clips", "fine-tuned from images, 400 clips", TIMESFORMER, ("few",),
+               dict(attention="divided"), Material(clips=400), steps(500), VIT_DIGITS_8X8, ("sincos_time",),
+               note="Half the steps of `divided_400_clips`, and not better: the training clips are known by heart."),
+    *(Experiment(f"probe_{kind}_1600_clips", f"{kind.replace('_', '-')} probe, 1600 clips", "probe_motion", ("few",),
+                 dict(ordered=kind == "ordered"), Material(clips=1600), steps(1000, batch=32), VIT_DIGITS_8X8,
+                 note=note)
+      for kind, note in (
+          ("ordered", "The image model of ten digits is frozen; one CLS looks once at the patches of all frames."),
+          ("order_blind", "The same without the vectors of the frames. The exact ceiling is 50 %: the axis is known, "
+                          "the sign is a guess."))),
+)
+
 # ---------------------------------------------------------------------------------------------------- the recipe
 
 # ViViT 1 learns in nine seconds; each row is one change of its settings.
@@ -200,6 +216,9 @@ RECIPES = (
     recipe_row("rate_x3_neither", "rate x 3, neither warm-up nor clipping",
                steps(400, lr=6e-3, clip=0.0, warm_up=1e-4)),
     recipe_row("rate_third", "rate / 3", steps(400, lr=2e-3 / 3)),
+    recipe_row("decay_x10", "weight decay x 10", steps(400, weight_decay=0.5)),
+    recipe_row("decay_x10_everything", "weight decay x 10, on norms and positions, too",
+               steps(400, weight_decay=0.5), prepare=("decay_everything",)),
     recipe_row("batch_64", "batch 64, as many clips", steps(100, batch=64)),
     recipe_row("256_clips", "256 clips, never flipped", material=FEW),
     recipe_row("256_clips_exchanged", "256 clips, flipped, labels exchanged",
@@ -209,4 +228,4 @@ RECIPES = (
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (
     VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *POSITIONS, DISPLAY,
-    *VIVIT_DISPLAY, *PRETRAINING, *RECIPES)}
+    *VIVIT_DISPLAY, *PRETRAINING, *RECIPES, *FEW_CLIPS)}

@@ -6,7 +6,7 @@ INSTALL := @$(PY) -m tools.install
 GATE := @$(PYTHON) tests/gate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-fast test-browser test-processors check-notebooks lint notebooks experiments bench bench-grading browser clean
+.PHONY: help lab test test-fast test-browser test-processors check-notebooks lint notebooks site experiments bench bench-grading browser clean
 
 help: ## list the targets
 	@echo "Targets (make TARGET):"
@@ -51,6 +51,10 @@ lint: ## check the style of all Python
 notebooks: ## build the notebooks that changed (ONLY="04" picks, FORCE=1 builds all, BESIDE=1 writes *.new.ipynb)
 	$(INSTALL) test
 	@$(PYTHON) -m tools.notebooks build $(if $(FORCE),--force) $(if $(BESIDE),--beside) $(ONLY)
+
+site: ## build the course as static pages in dist/site, to read without running
+	$(INSTALL) test
+	@$(PYTHON) -m tools.site
 
 experiments: ## train the models behind the lessons and measure them (a part: ARGS="--group controls --jobs 2")
 	$(INSTALL) test

@@ -1,0 +1,1 @@
+"""The course as a static site, for reading without running: `make site` -> dist/site."""

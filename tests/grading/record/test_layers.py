@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.grading.record.attacks.attack import RIGHT
 from tests.grading.record.attacks.reaching import attacks
 from tests.grading.record.small_sheet import SHEET
-from videoformer_edu.grading.record import Cell, Limits, Pool, Submission, grade_submission, pool, seccomp
+from videoformer_edu.grading.record import Cell, Limits, Pool, Submission, grade, grade_submission, pool, seccomp
 
 FILES = {"the sheets by their path", "the solutions by their path", "the package from its file",
          "a folder's list of names", "the package put back on the path"}
@@ -54,3 +55,21 @@ def test_a_child_reads_no_place_that_holds_the_package(tmp_path):
     package = pool.PACKAGE.resolve()
     for place in pool.readable(pool.search_path(), str(tmp_path)):
         assert not package.is_relative_to(place)
+
+
+def test_a_lost_server_is_started_again_and_the_answer_is_graded():
+    with Pool(workers=1) as made:
+        made._all[0]._process.kill()
+        made._all[0]._process.wait()
+        graded = grade_submission(Submission((Cell(RIGHT),)), SHEET, 1, made)
+    assert [exercise.outcome for exercise in graded.exercises] == ["right", "not attempted"]
+
+
+def test_a_judge_that_fails_is_no_fault_of_the_answer(monkeypatch):
+    def fails(*anything):
+        raise ValueError("a sheet with a fault")
+
+    monkeypatch.setattr(grade, "conclude", fails)
+    with Pool(workers=1) as made:
+        soft, _ = grade_submission(Submission((Cell(RIGHT),)), SHEET, 1, made).exercises
+    assert (soft.outcome, soft.points) == ("lost", 0) and "a sheet with a fault" in soft.sentence

@@ -13,6 +13,7 @@ from videoformer_edu.grading.record import Cell, Limits, Pool, Submission, grade
 
 PAIRS = Cell("def pairs(t, n):\n    return t * n * t * n\n", 2)
 SEED = 20_26
+SLOW = {"timeout": (pytest.mark.slow,)}  # each takes its whole time
 TABLE = (*patching.ATTACKS, *forging.ATTACKS, *reaching.attacks(), *resources.ATTACKS, *notebooks.ATTACKS)
 
 
@@ -30,7 +31,8 @@ def test_this_system_confines(pool):
     assert {"files", "filter"} <= set(pool.holds) or pool.missing  # elsewhere the grader says what it cannot stop
 
 
-@pytest.mark.parametrize("attack", TABLE, ids=str)
+@pytest.mark.parametrize("attack", [pytest.param(one, id=one.name, marks=SLOW.get(one.outcome, ()))
+                                    for one in TABLE])
 def test_an_attack_gets_what_it_is_worth_and_costs_nobody_else(pool, attack: Attack):
     graded = grade_submission(Submission((Cell(attack.code, 1), PAIRS)), SHEET, SEED, pool)
     soft, pairs = graded.exercises

@@ -32,9 +32,9 @@ test-fast: ## check in less than two minutes what daily work breaks
 	$(INSTALL) test
 	$(GATE) lint fast
 
-test-browser: browser ## check the lessons in a real JupyterLab and Chromium
+test-browser: browser ## check the lessons in a real JupyterLab and Chromium; photographs are left in build/browser
 	$(INSTALL) test
-	$(GATE) browser
+	@ALBUM=1 $(PYTHON) tests/gate.py browser
 
 test-processors: ## check all that compares numbers as older processors compute it, and as this one does
 	$(INSTALL) test

@@ -22,13 +22,22 @@ REPORTS = ROOT / "build" / "reports"
 SLOWEST = 10
 
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+TESTS = [*PYTEST, "-p", "no:nbval"]  # which takes a second to import, in each process
 TWO = ["-n", "2"]
-ELSEWHERE = "not parity and not browser and not timing"
+# What has a part of its own is not even collected: importing the published models takes ten seconds in each process.
+ELSEWHERE = ["--ignore", "tests/parity", "--ignore", "tests/browser"]
 
 
 def executed_notebooks() -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for folder in ("notebooks", "solutions")
                   for path in (ROOT / folder).glob("[0-9][0-9]_*.ipynb") if not path.stem.endswith(".new"))
+
+
+def timed() -> list[str]:
+    """The files with tests that measure time; those in a browser are in its part."""
+    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
+                  if "mark.timing" in path.read_text(encoding="utf-8") and path.parent.name != "browser"
+                  and path.name != "test_gate.py")
 
 
 def nbval() -> list[str]:
@@ -40,13 +49,13 @@ def nbval() -> list[str]:
 
 PARTS = {
     "lint": lambda: ["-m", "ruff", "check", "--quiet", "--output-format", "concise", "."],
-    "unit": lambda: [*PYTEST, *TWO, "tests", "--ignore", "tests/notebooks", "-m", ELSEWHERE],
-    "parity": lambda: [*PYTEST, *TWO, "tests", "-m", "parity"],
-    "timing": lambda: [*PYTEST, "tests", "-m", "timing and not browser"],
-    "notebooks": lambda: [*PYTEST, *TWO, "--dist", "loadfile", "tests/notebooks"],
+    "unit": lambda: [*TESTS, *TWO, "tests", *ELSEWHERE, "--ignore", "tests/notebooks", "-m", "not timing"],
+    "parity": lambda: [*TESTS, *TWO, "tests/parity"],
+    "timing": lambda: [*TESTS, *timed(), "-m", "timing"],
+    "notebooks": lambda: [*TESTS, *TWO, "tests/notebooks"],
     "outputs": nbval,
-    "browser": lambda: [*PYTEST, "-s", "tests/browser"],
-    "fast": lambda: [*PYTEST, *TWO, "tests", "-m", f"not slow and {ELSEWHERE}"],
+    "browser": lambda: [*TESTS, *TWO, "--dist", "loadgroup", "--no-loadscope-reorder", "tests/browser"],
+    "fast": lambda: [*TESTS, *TWO, "tests", *ELSEWHERE, "-m", "not slow and not timing"],
 }
 WHOLE = [part for part in PARTS if part != "fast"]
 
@@ -61,9 +70,13 @@ NUMBERS = ("unit", "parity", "outputs")
 
 @dataclass
 class Result:
-    """What one part came to. `cases` are (seconds, name); `complaints` are failures that no test stands for."""
+    """What one part came to. `cases` are (seconds, name); `complaints` are failures that no test stands for.
+
+    `work`: seconds of all processes together; twice `seconds` is the most that two cores can give.
+    """
 
     seconds: float
+    work: float = 0
     passed: int = 0
     failed: int = 0
     complaints: list[str] = field(default_factory=list)
@@ -80,15 +93,22 @@ def run(part: str, processor: str = "best") -> Result:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1",
                    **PROCESSORS[processor]}
     environment.pop("MPLBACKEND", None)  # a kernel draws inline unless it is told otherwise
-    start = time.perf_counter()
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of the many processes compiles package and tests anew
+    start, before = time.perf_counter(), work()
     status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
     result = read(report) if tested else Result(0, passed=int(status == 0))
-    result.seconds = time.perf_counter() - start
+    result.seconds, result.work = time.perf_counter() - start, work() - before
     if tested and not result.cases:
         result.complaints.append(f"{part}: no test ran")
     elif status and not (result.failed or result.complaints):
         result.complaints.append(f"{part}: ended with status {status}")
     return result
+
+
+def work() -> float:
+    """Seconds that the processors have worked for the processes that ended under this one."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def read(report: pathlib.Path) -> Result:
@@ -97,7 +117,8 @@ def read(report: pathlib.Path) -> Result:
     if not report.exists():
         return result
     for case in xml.parse(report).iter("testcase"):
-        name = re.sub(r"\.(?!ipynb$)", "/", case.get("classname", "")) + "::" + case.get("name")
+        file = re.sub(r"\.(?!ipynb$)", "/", case.get("classname", ""))
+        name = f"{file}::{re.sub('@[^]@]+$', '', case.get('name'))}"  # without the piece that is kept together
         result.cases.append((float(case.get("time", 0)), name))
         if case.find("failure") is not None or case.find("error") is not None:
             result.failed += 1
@@ -140,11 +161,18 @@ def main(parts: list[str]) -> int:
 def summarise(results: dict[str, Result]) -> int:
     print("\n=== summary")
     for part, result in results.items():
-        print(f"{part:<15} {result.passed:>5} passed {result.failed:>4} failed {result.seconds:>8.1f} s")
-    cases = sorted((case for result in results.values() for case in result.cases), reverse=True)
-    if cases:
-        print(f"\nThe {min(SLOWEST, len(cases))} slowest tests:")
-        print("\n".join(f"{seconds:>8.1f} s  {name}" for seconds, name in cases[:SLOWEST]))
+        print(f"{part:<15} {result.passed:>5} passed {result.failed:>4} failed {result.seconds:>8.1f} s"
+              f" {result.work:>8.1f} s of work")
+    cases = [case for result in results.values() for case in result.cases]
+    files: dict[str, float] = {}
+    for seconds, name in cases:
+        file = name.partition("::")[0]
+        files[file] = files.get(file, 0) + seconds
+    for what, slowest in (("files", [(seconds, file) for file, seconds in files.items()]), ("tests", cases)):
+        slowest = sorted(slowest, reverse=True)[:SLOWEST]
+        if slowest:
+            print(f"\nThe {len(slowest)} slowest {what}:")
+            print("\n".join(f"{seconds:>8.1f} s  {name}" for seconds, name in slowest))
     complaints = [complaint for result in results.values() for complaint in result.complaints]
     if complaints:
         print("\nApart from failed tests:\n" + "\n".join(complaints))

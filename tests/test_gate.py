@@ -47,6 +47,8 @@ def test_all_well_is_zero_and_lists_the_slowest_first(report, capsys):
     assert gate.summarise({"unit": report()}) == 0
     said = capsys.readouterr().out
     assert said.index("1.5 s  notebooks/04_x.ipynb::Cell 3") < said.index("0.2 s  tests/test_a::test_one")
+    files, tests = said.split("The 2 slowest tests:")
+    assert files.index("The 2 slowest files:") < files.index("1.5 s  notebooks/04_x.ipynb\n")
     assert said.splitlines()[-1].startswith("2 passed, 0 failed")
 
 
@@ -101,6 +103,29 @@ def test_a_processor_reaches_pytorch(monkeypatch, tmp_path, processor):
     monkeypatch.setattr(gate, "REPORTS", tmp_path)
     monkeypatch.setitem(gate.PARTS, "lint", lambda: ["-c", program])
     assert gate.run("lint", processor).passed == 1
+
+
+def test_a_name_comes_without_the_piece_that_is_kept_together(report):
+    for name, piece in (("test_it[a@b-1]", "@05_vivit"), ("test_it", "@05_vivit"), ("test_it[a@b-1]", "")):
+        result = report(f'<testcase classname="tests.browser.test_b" name="{name}{piece}" time="9"/>')
+        assert result.cases[-1] == (9.0, f"tests/browser/test_b::{name}")
+
+
+def test_the_work_of_a_part_is_that_of_its_processes(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(gate, "REPORTS", tmp_path)
+    for name, program in {"lint": "sum(range(20_000_000))", "timing": "import time; time.sleep(0.5)"}.items():
+        monkeypatch.setitem(gate.PARTS, name, lambda program=program: ["-c", program])
+    busy, idle = gate.run("lint"), gate.run("timing")
+    assert 0.1 < busy.work <= 1.1 * busy.seconds and idle.work < 0.5 <= idle.seconds
+    assert gate.summarise({"lint": busy}) == 0 and f"{busy.work:.1f} s of work" in capsys.readouterr().out
+
+
+def test_what_measures_time_is_in_the_part_that_runs_alone():
+    """That part collects only the files that name its marker; the others leave out what has the marker, by the rest."""
+    assert {file.rpartition("/")[2] for file in gate.timed()} >= {"test_sparse_speed.py", "test_clips.py"}
+    for part in ("unit", "fast"):
+        assert "not timing" in gate.PARTS[part]()[-1]
+    assert gate.PARTS["timing"]()[-2:] == ["-m", "timing"]
 
 
 def test_the_whole_gate_holds_every_part_but_the_fast_one():

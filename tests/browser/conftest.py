@@ -1,4 +1,7 @@
-"""One JupyterLab and one Chromium for all browser tests; latencies and screenshots are left in build/browser."""
+"""One JupyterLab and one Chromium for the browser tests of a process; latencies and screenshots go to build/browser.
+
+`ALBUM=1` keeps photographs of whole notebooks as well.
+"""
 
 import json
 import pathlib
@@ -8,9 +11,10 @@ import tempfile
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+FOLDER = pathlib.Path(__file__).parent
+sys.path.insert(0, str(FOLDER))
 
-from controls import Explorer, Latencies  # noqa: E402
+from controls import Explorer, Latencies, table  # noqa: E402
 from lab import ROOT, Lab  # noqa: E402
 from notebook import Notebook  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
@@ -18,7 +22,30 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 from tools import system  # noqa: E402
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]
+             "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+ALBUM = ROOT / "build" / "browser"
+
+
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):  # once, before there are other processes
+        shutil.rmtree(ALBUM, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """Two processes share the tests, a lesson or a file of other tests in one piece; lessons take longest, so first."""
+    items.sort(key=lambda item: item.path.name != "test_lessons.py")
+    for item in items:
+        if FOLDER in item.path.parents:
+            chosen = item.callspec.params if hasattr(item, "callspec") else {}
+            piece = chosen.get("lesson") or chosen.get("file") or item.path
+            item.add_marker(pytest.mark.xdist_group(pathlib.Path(piece).stem))
+
+
+def pytest_terminal_summary(terminalreporter):
+    rows = [row for path in sorted(ALBUM.glob("latency_*.json")) for row in json.loads(path.read_text())]
+    if rows:
+        terminalreporter.write_line(table(rows))
 
 
 @pytest.fixture(scope="session")
@@ -51,18 +78,15 @@ def browser(chromium):
 @pytest.fixture(scope="session")
 def album() -> pathlib.Path:
     """Where screenshots are kept for a person to look at."""
-    folder = ROOT / "build" / "browser"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    ALBUM.mkdir(parents=True, exist_ok=True)
+    return ALBUM
 
 
 @pytest.fixture(scope="session")
-def latencies(album):
+def latencies(album, worker_id):
     measured = Latencies()
     yield measured
-    (album / "latency.json").write_text(json.dumps(measured.rows(), indent=1) + "\n")
-    print(measured.table())
+    (album / f"latency_{worker_id}.json").write_text(json.dumps(measured.rows(), indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")

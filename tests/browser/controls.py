@@ -43,12 +43,13 @@ class Latencies:
                  "slowest_ms": round(max(values), 1), "aim_ms": AIM[kind]}
                 for kind, places in self.values.items() for where, values in sorted(places.items())]
 
-    def table(self) -> str:
-        lines = ["", f"{'from key to picture':44}{'kind':8}{'keys':>6}{'median':>10}{'slowest':>10}{'aim':>8}"]
-        for row in self.rows():
-            times = f"{row['median_ms']:>7} ms{row['slowest_ms']:>7} ms{row['aim_ms']:>5} ms"
-            lines.append(f"{row['explorer']:44}{row['kind']:8}{row['keys']:>6}{times}")
-        return "\n".join(lines)
+
+def table(rows: list[dict]) -> str:
+    lines = ["", f"{'from key to picture':44}{'kind':8}{'keys':>6}{'median':>10}{'slowest':>10}{'aim':>8}"]
+    for row in rows:
+        times = f"{row['median_ms']:>7} ms{row['slowest_ms']:>7} ms{row['aim_ms']:>5} ms"
+        lines.append(f"{row['explorer']:44}{row['kind']:8}{row['keys']:>6}{times}")
+    return "\n".join(lines)
 
 
 class Explorer:

@@ -23,6 +23,9 @@ SHOW = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].node.scrol
 NODE = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].node.innerText"
 FOLDED = "i => window.jupyterapp.shell.currentWidget.content.widgets[i].outputHidden"
 
+# What the kernel says of its language is what JupyterLab writes into the notebook, as soon as it has heard it.
+SPOKEN = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.info.then(() => true)"
+
 
 @pytest.fixture(scope="module", params=built("notebooks"))
 def lesson(request, lab, browser):
@@ -52,7 +55,8 @@ def said(lesson: Notebook, number: int, lines: list[str]) -> list[str]:
 
 def assert_saved(notebook: Notebook) -> None:
     """Nobody has touched it, so nothing is marked as unsaved."""
-    notebook.page.wait_for_timeout(1500)  # the kernel has said what it speaks
+    notebook.page.evaluate(SPOKEN)
+    notebook.page.wait_for_timeout(200)
     assert notebook.page.evaluate("window.jupyterapp.shell.currentWidget.context.model.dirty") is False
     assert notebook.page.locator(".lm-TabBar-tab.jp-mod-dirty").count() == 0
 

@@ -24,6 +24,7 @@ SLOWEST = 10
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
 TESTS = [*PYTEST, "-p", "no:nbval"]  # which takes a second to import, in each process
 TWO = ["-n", "2"]
+WHOLE_FILES = ["--dist", "loadfile", "--no-loadscope-reorder"]  # what a file shares among its tests is made once
 # What has a part of its own is not even collected: importing the published models takes ten seconds in each process.
 ELSEWHERE = ["--ignore", "tests/parity", "--ignore", "tests/browser"]
 
@@ -49,13 +50,14 @@ def nbval() -> list[str]:
 
 PARTS = {
     "lint": lambda: ["-m", "ruff", "check", "--quiet", "--output-format", "concise", "."],
-    "unit": lambda: [*TESTS, *TWO, "tests", *ELSEWHERE, "--ignore", "tests/notebooks", "-m", "not timing"],
-    "parity": lambda: [*TESTS, *TWO, "tests/parity"],
+    "unit": lambda: [*TESTS, *TWO, *WHOLE_FILES, "tests", *ELSEWHERE, "--ignore", "tests/notebooks",
+                     "-m", "not timing"],
+    "parity": lambda: [*TESTS, *TWO, *WHOLE_FILES, "tests/parity"],
     "timing": lambda: [*TESTS, *timed(), "-m", "timing"],
     "notebooks": lambda: [*TESTS, *TWO, "tests/notebooks"],
     "outputs": nbval,
     "browser": lambda: [*TESTS, *TWO, "--dist", "loadgroup", "--no-loadscope-reorder", "tests/browser"],
-    "fast": lambda: [*TESTS, *TWO, "tests", *ELSEWHERE, "-m", "not slow and not timing"],
+    "fast": lambda: [*TESTS, *TWO, *WHOLE_FILES, "tests", *ELSEWHERE, "-m", "not slow and not timing"],
 }
 WHOLE = [part for part in PARTS if part != "fast"]
 

@@ -55,17 +55,21 @@ def test_checkouts_that_compute_different_things_are_not_timed(tmp_path):
         list(against.compare(one, other, [CASE], rounds=1))
     with pytest.raises(SystemExit, match="holds no videoformer_edu"):
         list(against.compare(tmp_path, other, [CASE], rounds=1))
-    with pytest.raises(SystemExit, match="failed at"):
-        list(against.compare(one, other, [against.Case("missing", {}, (1, 2))], rounds=1))
+    with pytest.raises(SystemExit, match="failed at"), against.Checkout(one) as process:
+        process.prepare(against.Case("missing", {}, (1, 2)))
 
 
 def test_the_bound_decides_the_exit_code(tmp_path, monkeypatch, capsys):
-    one = checkout(tmp_path / "one")
-    monkeypatch.setattr(against, "ROOT", one)
+    """Of each row by its median; what is compared and how is seen above and below."""
+    rows = [against.Measured(CASE, mode, 0.5, 0.4, (low, median, 9.0))
+            for mode, low, median in zip(against.MODES, (0.5, 0.9), (1.2, 0.96), strict=True)]
+    monkeypatch.setattr(against, "compare", lambda *given: given == (tmp_path, against.ROOT, [CASE], 2) and rows)
     monkeypatch.setitem(against.CASES, "small", [CASE])
-    assert against.run(one, ["small"], rounds=2, bound=0.01) == 0
-    assert against.run(one, ["small"], rounds=2, bound=100.0) == 1
-    assert "slower than the bound 100.0 allows: small forward: " in capsys.readouterr().out
+    assert against.run(tmp_path, ["small"], rounds=2, bound=0.96) == 0
+    assert against.run(tmp_path, ["small"], rounds=2) == 0
+    assert "slower" not in capsys.readouterr().out
+    assert against.run(tmp_path, ["small"], rounds=2, bound=0.97) == 1
+    assert "slower than the bound 0.97 allows: small training step: 0.960\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

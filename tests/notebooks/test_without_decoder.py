@@ -1,12 +1,12 @@
 """The first lesson goes on where no video decoder is installed (a hosted notebook, for example)."""
 
-import ast
 import pathlib
 import sys
 
 import jupytext
 import pytest
-from needed import needed
+
+from videoformer_edu.data import motion
 
 SOURCE = pathlib.Path(__file__).parents[2] / "notebooks" / "source" / "00_start_here.py"
 
@@ -14,14 +14,13 @@ SOURCE = pathlib.Path(__file__).parents[2] / "notebooks" / "source" / "00_start_
 @pytest.mark.slow
 def test_a_generated_clip_takes_the_place_of_the_film(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av", None)  # `import av` raises ImportError
+    held_out = motion.motion_test_set  # fewer clips: what the model says of them is not what counts here
+    monkeypatch.setattr(motion, "motion_test_set", lambda count=1024: held_out(min(count, 128)))
     cells = [cell.source for cell in jupytext.read(SOURCE).cells if cell.cell_type == "code"]
     film = [number for number, source in enumerate(cells) if "film" in source or "square" in source]
     names = {}
-    for source in cells[:film[-1] + 1]:  # none of them may import what is not there
-        imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
-        exec(compile(ast.Module(imports, []), str(SOURCE), "exec"), names)
-    for number in needed(cells, film):
-        exec(compile(cells[number], str(SOURCE), "exec"), names)
+    for source in cells[: film[-1] + 1]:
+        exec(compile(source, str(SOURCE), "exec"), names)
     said = [line for line in capsys.readouterr().out.splitlines() if "stands in" in line]
     assert said == ["A generated clip stands in for the film, because reading video files needs PyAV, which is not "
                     "installed; run: pip install av."]

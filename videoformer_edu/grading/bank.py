@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 
 from videoformer_edu.grading.check import check
-from videoformer_edu.grading.collect import collect
-from videoformer_edu.grading.conclude import calls, judge, prepare
-from videoformer_edu.grading.report import RIGHT, WRONG
+from videoformer_edu.grading.conclude import prepare
+from videoformer_edu.grading.report import RIGHT, WRONG, Report
 from videoformer_edu.grading.spec import Exercise, Style
+
+
+@lru_cache(maxsize=64)
+def verdicts(exercise: Exercise, seed: int = 0) -> tuple[Report, ...]:
+    """What `check` says to each known wrong answer."""
+    return tuple(check(exercise, exercise.functions_of(mutant), seed=seed) for mutant in exercise.mutants)
 
 
 def kill_matrix(exercise: Exercise, seed: int = 0) -> np.ndarray:
     """`(mutants, cases)` bool: does that case reject that wrong answer?"""
-    cases, expected = prepare(exercise, seed)
-    rows = (collect(exercise.functions_of(mutant), calls(exercise, seed)) for mutant in exercise.mutants)
-    return np.array([[not judge(exercise, *three).passed for three in zip(cases, given, expected, strict=True)]
-                     for given in rows])
+    cases, _ = prepare(exercise, seed)
+    return np.array([[not result.passed for result in report.checks[:len(cases)]]  # behind them: gradients
+                     for report in verdicts(exercise, seed)])
 
 
 def wrong_verdicts(exercise: Exercise, seeds: Iterable[int]) -> list[str]:
     """What the grader gets wrong of its own bank: mistakes accepted or named otherwise, right answers refused."""
     out = []
     for seed in seeds:
-        for mutant in exercise.mutants:
-            report = check(exercise, exercise.functions_of(mutant), seed=seed)
+        for mutant, report in zip(exercise.mutants, verdicts(exercise, seed), strict=True):
             if (report.outcome, report.mistake) != (WRONG, mutant.name):
                 said = f"{report.outcome}, {report.mistake!r}"
                 out.append(f"{exercise.id}, seed {seed}: {mutant.name!r} is called {said}")

@@ -56,7 +56,7 @@ PARTS = {
     "timing": lambda: [*TESTS, *timed(), "-m", "timing"],
     "notebooks": lambda: [*TESTS, *TWO, "tests/notebooks"],
     "outputs": nbval,
-    "browser": lambda: [*TESTS, *TWO, "--dist", "loadgroup", "--no-loadscope-reorder", "tests/browser"],
+    "browser": lambda: [*TESTS, *TWO, "--no-loadscope-reorder", "tests/browser"],
     "fast": lambda: [*TESTS, *TWO, *WHOLE_FILES, "tests", *ELSEWHERE, "-m", "not slow and not timing"],
 }
 WHOLE = [part for part in PARTS if part != "fast"]
@@ -120,7 +120,7 @@ def read(report: pathlib.Path) -> Result:
         return result
     for case in xml.parse(report).iter("testcase"):
         file = re.sub(r"\.(?!ipynb$)", "/", case.get("classname", ""))
-        name = f"{file}::{re.sub('@[^]@]+$', '', case.get('name'))}"  # without the piece that is kept together
+        name = f"{file}::{case.get('name')}"
         result.cases.append((float(case.get("time", 0)), name))
         if case.find("failure") is not None or case.find("error") is not None:
             result.failed += 1

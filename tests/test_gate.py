@@ -105,12 +105,6 @@ def test_a_processor_reaches_pytorch(monkeypatch, tmp_path, processor):
     assert gate.run("lint", processor).passed == 1
 
 
-def test_a_name_comes_without_the_piece_that_is_kept_together(report):
-    for name, piece in (("test_it[a@b-1]", "@05_vivit"), ("test_it", "@05_vivit"), ("test_it[a@b-1]", "")):
-        result = report(f'<testcase classname="tests.browser.test_b" name="{name}{piece}" time="9"/>')
-        assert result.cases[-1] == (9.0, f"tests/browser/test_b::{name}")
-
-
 def test_the_work_of_a_part_is_that_of_its_processes(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(gate, "REPORTS", tmp_path)
     for name, program in {"lint": "sum(range(20_000_000))", "timing": "import time; time.sleep(0.5)"}.items():

@@ -1,7 +1,10 @@
 """Two checkouts side by side: a slower one is found, a different one is refused. The checkouts here are stubs."""
 
 import pytest
+import torch
 from test_peers import ROOT, bench_module
+
+from videoformer_edu import models
 
 against = bench_module("against")
 CASE = against.Case("small", {"width": 40}, (4, 3, 2, 8, 8))
@@ -73,7 +76,19 @@ def test_the_bound_decides_the_exit_code(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_this_checkout_beside_itself(capsys):
+def test_this_checkout_beside_itself(capsys, monkeypatch):
+    first, *_ = against.CASES["small"]
+    monkeypatch.setitem(against.CASES, "small", [first])
     assert against.run(ROOT, ["small"], rounds=1, bound=0.01) == 0
     rows = capsys.readouterr().out.splitlines()[1:]
-    assert len(rows) == 8 and [row.split()[0] for row in rows[::2]] == list(against.BUILDERS["small"])
+    assert [row.split()[:3] for row in rows] == [[first.builder, "small", mode] for mode in ("forward", "training")]
+
+
+@pytest.mark.parametrize("size", against.BUILDERS)
+def test_every_case_is_a_model_and_its_clips(size):
+    """Those of the base size without numbers: no memory is asked for."""
+    assert [case.builder for case in against.CASES[size]] == list(against.BUILDERS[size])
+    for case in against.CASES[size]:
+        with torch.device("meta" if size == "base" else "cpu"), torch.inference_mode():
+            logits = getattr(models, case.builder)(**case.options).eval()(torch.empty(case.clips).normal_())
+        assert logits.ndim == 2 and len(logits) == case.clips[0]

@@ -11,8 +11,7 @@ import tempfile
 
 import pytest
 
-FOLDER = pathlib.Path(__file__).parent
-sys.path.insert(0, str(FOLDER))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from controls import Explorer, Latencies, table  # noqa: E402
 from lab import ROOT, Lab  # noqa: E402
@@ -33,13 +32,21 @@ def pytest_sessionstart(session):
 
 
 def pytest_collection_modifyitems(items):
-    """Two processes share the tests, a lesson or a file of other tests in one piece; lessons take longest, so first."""
+    """Lessons first, since they take longest."""
     items.sort(key=lambda item: item.path.name != "test_lessons.py")
-    for item in items:
-        if FOLDER in item.path.parents:
-            chosen = item.callspec.params if hasattr(item, "callspec") else {}
-            piece = chosen.get("lesson") or chosen.get("file") or item.path
-            item.add_marker(pytest.mark.xdist_group(pathlib.Path(piece).stem))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Two processes share the tests: a lesson stays in one piece, like a file of other tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Pieces(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            return test.partition("[")[2] or file if file.endswith("test_lessons.py") else file
+
+    return Pieces(config, log)
 
 
 def pytest_terminal_summary(terminalreporter):

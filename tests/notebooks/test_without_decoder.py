@@ -15,7 +15,7 @@ SOURCE = pathlib.Path(__file__).parents[2] / "notebooks" / "source" / "00_start_
 def test_a_generated_clip_takes_the_place_of_the_film(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av", None)  # `import av` raises ImportError
     held_out = motion.motion_test_set  # fewer clips: what the model says of them is not what counts here
-    monkeypatch.setattr(motion, "motion_test_set", lambda count=1024: held_out(min(count, 128)))
+    monkeypatch.setattr(motion, "motion_test_set", lambda count=1024: held_out(min(count, 256)))
     cells = [cell.source for cell in jupytext.read(SOURCE).cells if cell.cell_type == "code"]
     film = [number for number, source in enumerate(cells) if "film" in source or "square" in source]
     names = {}

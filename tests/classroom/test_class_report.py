@@ -63,7 +63,14 @@ def test_alike_means_alike_but_for_names(report):
     assert [(group["exercise"], group["students"]) for group in twins] == [
         ("03.2", ["Learner O'Quote", "Ünïcode Learner"])]
     long = "\n".join(f"    y{i} = x + {i} * y{i - 1 if i else i}" for i in range(12))
-    one, other = f"def f(x, y0=1):\n    'doc'\n{long}\n    return y3", f"def g(a, y0=1):  # mine\n{long}\n    return y3"
-    assert fingerprint(one) == fingerprint(other.replace("x +", "a +")) != ""
-    assert fingerprint(one) != fingerprint(one.replace("+ 3", "+ 4"))
-    assert fingerprint("def f(x):\n    return x") == "" == fingerprint("no python(")
+    one = f"import math\n\ndef f(x, y0=1):\n    'doc'\n{long}\n    return y3"
+    other = f"def helper(): ...\n\ndef f(a, y0=1):  # mine\n{long.replace('x +', 'a +')}\n    return y3"
+    assert fingerprint(one, ["f"]) == fingerprint(other, ["f"]) != ""
+    assert fingerprint(one, ["f"]) != fingerprint(one.replace("+ 3", "+ 4"), ["f"])
+    assert fingerprint("def f(x):\n    return x", ["f"]) == "" == fingerprint("no python(", ["f"])
+
+
+def test_who_wrote_what_the_course_wrote_is_told_apart(report):
+    worked = {group["exercise"]: group["students"] for group in report["alike"] if group["as_worked"]}
+    assert worked["03.1"] == ["=1+1 Learner", "First Learner", "Learner <b>"]
+    assert worked["03.3"] == ["First Learner"]

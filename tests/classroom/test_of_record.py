@@ -78,3 +78,5 @@ def test_each_costs_its_own_exercise_and_nothing_else(tmp_path):
     for short in ATTACKS:
         assert (short, found[short]["points"], found[f"solved, {short}"]["points"]) == (short, 0, 100)
     assert found["mistake"]["exercises"][1]["mistake"] == mistake
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [group["exercise"] for group in report["alike"] if group["as_worked"]] == [e.id for e in SHEET.exercises]

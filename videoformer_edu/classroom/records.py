@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from videoformer_edu.classroom.alike import fingerprint
@@ -46,7 +46,7 @@ class Grader:
             return head(one, student, self.sheets[number], how) | empty(
                 "lost", out_of(self.sheets[number]), f"The grader failed on it ({type(error).__name__}: {error}).")
         notes = [f"The file {note}." for note in code.notes] + other_sheet(code, number, self.sheets)
-        return head(one, student, self.sheets[number], how) | body(graded, notes)
+        return head(one, student, self.sheets[number], how) | body(graded, self.sheets[number], notes)
 
     def _unreadable(self, one: HandedIn, student: Student, number: str | None, sentence: str) -> dict:
         sheet = self.sheets[number] if number else None
@@ -80,19 +80,20 @@ def empty(state: str, most: int, sentence: str) -> dict:
             "exercises": []}
 
 
-def body(graded: Graded, notes: list[str]) -> dict:
+def body(graded: Graded, sheet: SheetSpec, notes: list[str]) -> dict:
     lost = any(exercise.outcome == "lost" for exercise in graded.exercises)
     return {"state": "lost" if lost else "graded", "points": graded.points, "out_of": graded.out_of,
             "seconds": round(graded.seconds, 3), "notes": [*notes, *map(tidy, graded.notes)],
-            "flags": [*map(tidy, graded.flags)], "exercises": [exercise_record(one) for one in graded.exercises]}
+            "flags": [*map(tidy, graded.flags)], "exercises": [
+                exercise_record(one, sheet.exercise(one.id).functions) for one in graded.exercises]}
 
 
-def exercise_record(graded: GradedExercise) -> dict:
+def exercise_record(graded: GradedExercise, functions: Iterable[str]) -> dict:
     return {"id": graded.id, "title": graded.title, "outcome": graded.outcome, "points": graded.points,
             "out_of": graded.out_of, "sentence": tidy(graded.sentence), "mistake": graded.mistake,
             "flags": [*map(tidy, graded.flags)], "notes": [*map(tidy, graded.notes)],
             "reported": [*map(tidy, graded.reported)], "seconds": round(graded.seconds, 3),
-            "fingerprint": fingerprint(graded.source),
+            "fingerprint": fingerprint(graded.source, functions),
             "checks": [{"name": check.case, "function": check.function, "outcome": check.outcome, "rung": check.rung,
                         "sentence": tidy(check.sentence)} for check in graded.report.checks]}
 

@@ -12,6 +12,8 @@ def test_the_task_is_done(show, findings, album, width, theme):
     explorer = show(shift_explorer(), width=width, theme=theme)
     root, page = explorer.root, explorer.page
     words, task, step = root.locator(".vfe-sentence"), root.locator(".vfe-task"), root.get_by_label("step")
+    assert "Roll by 2: everything moves up and to the left" in words.text_content()
+    assert explorer.press(step, "Home")
     assert "above rows and left of columns 2 and 6." in words.text_content()
     root.screenshot(path=album / f"shift-start-{theme}-{width}.png")
     assert explorer.press(step, *["ArrowRight"] * 5)

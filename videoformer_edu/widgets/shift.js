@@ -64,7 +64,7 @@ const shift = (() => {
 
   function explorer(root, config, bytes, film) {
     const { size, inside } = config, frame = { size, inside };
-    const state = kit.state(root, { step: 0, shift: config.shift, query: config.query, masked: true }, draw);
+    const state = kit.state(root, { step: ROLLED, shift: config.shift, query: config.query, masked: true }, draw);
     const room = size * PATCH + (size / inside - 1) * GAP;
     const step = kit.range("step", STEPS, (i) => { playing.stop(); state.set({ step: i }); });
     const playing = kit.play("▶ play", STEPS.length, (i) => state.set({ step: i }));

@@ -179,8 +179,9 @@ FAMILIES = {  # class -> (out, in)
                         ("frame.{0,3,6,10}.weight", "mlp.0.weight", "head.weight")),
     "FrameProbe": (  # its image model is frozen, and sorted all the same
         ("image.patch_embed.proj.bias", "image.cls", "image.space_positions.table",
-         *within("image.blocks.#", BLOCK_OUT), "image.{norm.weight,norm.bias,head.bias}", "{patch_norm,norm}.{weight,bias}", "time_positions.table", "cls",
-         "{keys,values}.bias", "mlp.0.bias", "head.bias"),
+         *within("image.blocks.#", BLOCK_OUT), "image.{norm.weight,norm.bias,head.bias}",
+         "{patch_norm,norm}.{weight,bias}", "time_positions.table", "cls", "{keys,values}.bias",
+         "mlp.0.bias", "head.bias"),
         ("image.patch_embed.proj.weight", *within("image.blocks.#", BLOCK_IN), "image.head.weight",
          "{keys,values}.weight", "mlp.0.weight", "head.weight")),
 }

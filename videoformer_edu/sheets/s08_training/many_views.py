@@ -132,7 +132,7 @@ MUTANTS = (
                                      ".flatten(1, 2)"),),
            "Your views run crop by crop. All three crops of the first window come first."),
     Mutant("right before left", (("(0, (width - side) // 2, width - side)", "(width - side, (width - side) // 2, 0)"),),
-           "Your crops run from right to left."),
+           "Your crops run from right to left. The left one comes first."),
     Mutant("the mean of logits", ((VOTE, "return logits.mean(dim=1).softmax(dim=-1)"),),
            "You averaged logits. One view that is very sure then outvotes all the others; in a mean of "
            "probabilities each has one vote at most."),

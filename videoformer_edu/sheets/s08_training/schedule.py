@@ -113,7 +113,7 @@ MUTANTS = (
            "The last batch of an epoch may be smaller, and it is a step: round up."),
     Mutant("clips counted as steps", (("epoch * math.ceil(clips / batch) + batch_number",
                                        "epoch * clips + batch_number * batch"),),
-           "You counted clips. A step is one batch."),
+           "You counted clips. A step is one batch, however many clips are in it."),
 )
 
 

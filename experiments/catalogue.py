@@ -19,6 +19,7 @@ GROUPS = {
     "inflation": "From scratch, or from an image model",
     "length": "Longer clips: what they cost and what they bring",
     "positions": "Other lengths than trained on: a table resized, or rotation",
+    "pathways": "What the fast pathway is worth",
     "display": "A finer grid, to look at",
     "pretraining": "Pretraining without labels, then few labels",
     "recipe": "The recipe taken apart",
@@ -59,6 +60,10 @@ JOINT_TIME_FIRST = Experiment(
          "the steps it is annealed to zero. Accuracy dips at the end of the annealing and comes back: what remains is "
          "a plain joint model, which solves the task. Joint attention can do it; from scratch it did not find it.")
 
+TWO_PATHWAY = Experiment(
+    "two_pathway", "two pathways, fast tubelets of 2", "two_pathway_motion", ("architectures", "pathways"),
+    recipe=steps(1600), ships=True)
+
 DISPLAY = Experiment(
     "timesformer_display", "divided attention, 8 x 8 patches a frame", "timesformer_display", ("display",),
     material=Material(size=64), ships=True,
@@ -67,6 +72,11 @@ VIVIT_DISPLAY = tuple(
     Experiment(f"vivit_{number}_display", f"ViViT {number}, 8 x 8 tubelets a step", "vivit_motion", ("display",),
                dict(variant=variant, image_size=64), Material(size=64), ships=True)
     for number, variant in ((2, "factorised_encoder"), (3, "factorised_self_attention")))
+
+MVIT_DISPLAY = Experiment(
+    "mvit_display", "MViTv2, 16 x 16 tokens a frame at first", "mvit_display", ("display",), material=Material(size=64),
+    recipe=steps(800), seeds=(0,), ships=True,
+    note="Three scales, to be looked at: grids of 16 x 16, 8 x 8 and 4 x 4 queries.")
 
 # ---------------------------------------------------------------------------------------------------- controls
 
@@ -116,8 +126,7 @@ ARCHITECTURES = (
     Experiment("video_swin", "Video Swin, tubelets of 2", "video_swin_motion", ("architectures",), ships=True),
     Experiment("mvit", "MViTv2, tubelets of 3 that overlap", "mvit_motion", ("architectures",),
                recipe=steps(800), ships=True),
-    Experiment("two_pathway", "two pathways, fast tubelets of 2", "two_pathway_motion", ("architectures",),
-               recipe=steps(1600), ships=True),
+    TWO_PATHWAY,
     Experiment("c3d", "C3D", "c3d_motion", ("architectures",), recipe=steps(400), ships=True),
     Experiment("r2plus1d", "R(2+1)D", "r2plus1d_motion", ("architectures",), recipe=steps(400), ships=True),
     Experiment("slowfast", "SlowFast", "slowfast_motion", ("architectures",), recipe=steps(400), ships=True),
@@ -162,6 +171,23 @@ POSITIONS = tuple(
         ("rotary", "rotary positions",
          "No table and no new parameter. No cure here: the stretched tables are better at 12 and 16 frames of either "
          "kind, and at 24 frames of a longer clip the seeds of the two overlap.")))
+
+# ---------------------------------------------------------------------------------------------------- two pathways
+
+PATHWAYS = tuple(
+    Experiment(f"two_pathway_{name}", words, "two_pathway_motion", ("pathways",), changes, recipe=steps(1600),
+               note=note)
+    for name, words, changes, note in (
+        ("fast_4_frames", "fast pathway slowed to 4 of 8 frames", dict(fast_alpha=2),
+         "Frames 0 2 and 4 7 in its two tubelets."),
+        ("fast_2_frames", "fast pathway slowed to the slow one's 2 frames", dict(fast_alpha=4),
+         "One tubelet of frames 0 and 7."),
+        ("single_frames", "fast pathway with tubelets of 1", dict(fast_tubelet=1),
+         "All 8 frames, each in tokens of its own: only attention could find the motion."),
+        ("slow_alone", "slow pathway alone", dict(fast_width=0), "Two frames, 0 and 7, and no fast pathway."),
+        ("fast_alone", "fast pathway alone",
+         dict(alpha=1, slow_tubelet=2, slow_width=32, slow_heads=2, fast_width=0),
+         "Width 32, tubelets of 2, and no slow pathway.")))
 
 # ---------------------------------------------------------------------------------------------------- pretraining
 
@@ -227,5 +253,5 @@ RECIPES = (
 )
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (
-    VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *POSITIONS, DISPLAY,
-    *VIVIT_DISPLAY, *PRETRAINING, *RECIPES, *FEW_CLIPS)}
+    VIT_DIGITS, VIT_DIGITS_8X8, *CONTROLS, *ARCHITECTURES, *DATA, *INFLATION, *LENGTH, *POSITIONS, *PATHWAYS, DISPLAY,
+    *VIVIT_DISPLAY, MVIT_DISPLAY, *PRETRAINING, *RECIPES, *FEW_CLIPS)}

@@ -12,7 +12,7 @@ from videoformer_edu.data.pixels import MOTION_PIXELS, normalise
 from videoformer_edu.models import tube_mask
 from videoformer_edu.models.registry import BUILDERS, builder
 
-OF_THE_COURSE = {name for name in BUILDERS if name.endswith("_motion")} | {"vit_digits", "timesformer_display"}
+OF_THE_COURSE = {name for name in BUILDERS if name.endswith(("_motion", "_display"))} | {"vit_digits"}
 
 
 def builders() -> set[str]:

@@ -238,3 +238,33 @@ def test_errors():
                           (video().transpose(1, 2)[:, :, [0, 1, 2] * 4], "expected 3 channels on axis 1")):
         with pytest.raises(ValueError, match=message):
             net(clip)
+
+
+# ------------------------------------------------------------------------------------- what the fast pathway is worth
+
+
+def test_a_slowed_fast_pathway_sees_its_own_frames_alone():
+    net, clip = build(fast_alpha=3), video()
+    assert net.times(12)[1].tolist() == [0, 3, 7, 11] == net.times(12)[1].long().tolist()
+    clip.requires_grad_()
+    net.features(clip)[:, 16:].square().sum().backward()  # the fast half
+    seen = (clip.grad.abs().amax(dim=(0, 1, 3, 4)) > 0).nonzero().flatten().tolist()
+    assert seen == [0, 3, 7, 11]
+
+
+def test_without_the_fast_pathway_the_slow_one_is_left():
+    net, clip = build(fast_width=0), video().requires_grad_()
+    assert net.fast is None and len(net.fusions) == 0 and net.features(clip).shape == (2, 16)
+    whole = build()
+    net.load_state_dict({name: p for name, p in whole.state_dict().items() if name.startswith("slow.")}, strict=False)
+    for fusion in whole.fusions:  # nothing crosses
+        torch.nn.init.zeros_(fusion.attention.proj.weight), torch.nn.init.zeros_(fusion.attention.proj.bias)
+    assert torch.equal(net.features(clip), whole.features(clip)[:, :16])
+    net(clip).square().sum().backward()
+    assert (clip.grad.abs().amax(dim=(0, 1, 3, 4)) > 0).nonzero().flatten().tolist() == [0, 5, 11]
+
+
+@pytest.mark.parametrize("changes", [dict(fast_alpha=0), dict(fast_alpha=13), dict(fast_alpha=2, fast_tubelet=4)])
+def test_a_fast_pathway_that_does_not_fit(changes):
+    with pytest.raises(ValueError, match="fast_alpha|fast_tubelet"):
+        build(**changes)

@@ -122,5 +122,6 @@ TABLE = (
     Row("Two pathways, base", "two_pathway_base"),
     Row("vit_digits", "vit_digits"),
     Row("timesformer_display", "timesformer_display"),
+    Row("mvit_display", "mvit_display"),
     *(Row(name, name) for name in BUILDERS if name.endswith("_motion")),
 )

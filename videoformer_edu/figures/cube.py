@@ -98,12 +98,16 @@ def cube_html(patterns: Mapping[str, Pattern], grid: Grid, query: tuple[int, int
                               spoken(pattern, grid, query)) for name, pattern in patterns.items()}, caption)
 
 
-def cubes_html(cubes: Mapping[str, tuple[str, str, str]], caption: str | None = None) -> str:
-    """A row of cubes: name -> (SVG, the words below it, what it shows for those who cannot see it)."""
+def cubes_html(cubes: Mapping[str, tuple[str, str, str]], caption: str | None = None, *, width: str = "") -> str:
+    """A row of cubes: name -> (SVG, the words below it, what it shows for those who cannot see it).
+
+    width: of each column, where its words are longer than its picture is wide.
+    """
+    column = f' style="width:{width}"' if width else ""
     drawn = []
     for name, (picture, below, alt) in cubes.items():
         svg = base64.b64encode(picture.encode()).decode()
-        drawn.append(f'<div><strong>{html.escape(name)}</strong><br><img alt="{html.escape(f"{name}: {alt}")}" '
+        drawn.append(f'<div{column}><strong>{html.escape(name)}</strong><br><img alt="{html.escape(f"{name}: {alt}")}" '
                      f'style="max-width:100%;height:auto" src="data:image/svg+xml;base64,{svg}"><br>'
                      f"{html.escape(below, quote=False)}</div>")
     low = "" if caption is None else (

@@ -2,7 +2,16 @@
 
 from videoformer_edu.models.c3d import C3D, c3d
 from videoformer_edu.models.controls import UnorderedFrames, unordered_motion
-from videoformer_edu.models.mvit import MultiscaleBlock, MViT, mvit_motion, mvit_v1_b, mvit_v2_b, mvit_v2_l, mvit_v2_s
+from videoformer_edu.models.mvit import (
+    MultiscaleBlock,
+    MViT,
+    mvit_display,
+    mvit_motion,
+    mvit_v1_b,
+    mvit_v2_b,
+    mvit_v2_l,
+    mvit_v2_s,
+)
 from videoformer_edu.models.probe import FrameProbe, probe_motion
 from videoformer_edu.models.r2plus1d import R2Plus1D, r2plus1d_18
 from videoformer_edu.models.slowfast import SlowFast, slow_frames, slowfast_motion, slowfast_r50_4x16, slowfast_r50_8x8
@@ -66,7 +75,8 @@ __all__ = ["C3D", "R2Plus1D", "SlowFast", "SmallCNN3d", "c3d", "c3d_motion", "r2
            "FactorisedDotProductBlock", "FactorisedSelfAttentionBlock", "MViT", "MultiscaleBlock", "SparseBlock",
            "SparseTransformer", "TimeSformer", "TransformerBlock", "FrameProbe", "probe_motion", "UnorderedFrames",
            "TwoPathwayTransformer", "two_pathway_base", "two_pathway_motion", "ViT", "ViViT", "VideoMAE",
-           "VideoMAEPretraining", "VideoSwin", "mvit_motion", "mvit_v1_b", "mvit_v2_b", "mvit_v2_l", "mvit_v2_s",
+           "VideoMAEPretraining", "VideoSwin", "mvit_display", "mvit_motion", "mvit_v1_b", "mvit_v2_b", "mvit_v2_l",
+           "mvit_v2_s",
            "sparse_motion", "timesformer_base", "timesformer_display", "timesformer_hr", "timesformer_large",
            "timesformer_motion", "tube_mask", "unordered_motion", "video_swin_base", "video_swin_large",
            "video_swin_motion", "video_swin_small", "video_swin_tiny", "videomae_base", "videomae_huge",

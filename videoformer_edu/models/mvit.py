@@ -211,6 +211,11 @@ def mvit_motion(**changes) -> MViT:
                        classes=8, mlp_ratio=2.0, init="from_scratch") | changes)
 
 
+def mvit_display(**changes) -> MViT:
+    """The same for frames of 64 x 64 pixels, 16 x 16 tokens a frame in the first stage: for pictures of attention."""
+    return mvit_motion(**dict(image_size=64) | changes)
+
+
 def mvit_v1_b(**changes) -> MViT:
     """MViT-B 16x4: 16 frames, 224 pixels (36.6 M parameters, 70.6 G multiply-adds).
 

@@ -73,6 +73,7 @@ BUILDERS: dict[str, Builder] = {entry.name: entry for entry in (
     Builder(models.mvit_v2_b, _clip(32, 224), KINETICS),
     Builder(models.mvit_v2_l, _clip(40, 312), IMAGENET),  # so its configuration, unlike the others'
     Builder(models.mvit_motion, _SMALL, MOTION_PIXELS),
+    Builder(models.mvit_display, _clip(8, 64), MOTION_PIXELS),
     Builder(models.videomae_small, _clip(16, 224), IMAGENET),
     Builder(models.videomae_base, _clip(16, 224), IMAGENET),
     Builder(models.videomae_large, _clip(16, 224), IMAGENET),

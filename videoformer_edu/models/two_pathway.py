@@ -71,12 +71,18 @@ class Fusion(nn.Module):
         return slow + self.drop_path(self.attention(self.slow_norm(slow), slow_grid, self.fast_norm(fast), fast_grid))
 
 
+def every(video: Tensor, alpha: int) -> Tensor:
+    """video `(b, c, t, h, w)` -> `(b, c, t // alpha, h, w)`: frames from the first to the last, evenly spread."""
+    return video if alpha == 1 else video.index_select(2, slow_frames(video.shape[2], alpha).to(video.device))
+
+
 class TwoPathwayTransformer(nn.Module):
     """Video `(b, c, t, h, w)` -> logits `(b, classes)`.
 
     alpha: the fast pathway sees all t frames, the slow one t // alpha of them. slow_tubelet, fast_tubelet: frames of a
     tubelet, counted in the frames that the pathway sees. A fusion follows every `fuse_every`-th of the `depth` blocks.
-    The head reads the mean token of each pathway, side by side.
+    The head reads the mean token of each pathway, side by side. What the fast pathway is worth can be asked:
+    `fast_alpha` slows it to t // fast_alpha frames, and `fast_width=0` leaves it out, with the fusions.
 
     Clips of other lengths and sizes are taken if patch and tubelets divide them and two slow steps are left: positions
     in space are resized, time runs on. `frames` sets its slowest sine, a quarter of a turn in a clip.
@@ -84,26 +90,28 @@ class TwoPathwayTransformer(nn.Module):
     """
 
     def __init__(self, *, frames: int = 16, image_size: int = 224, patch_size: int = 16, alpha: int = 4,
-                 slow_tubelet: int = 1, fast_tubelet: int = 1, slow_width: int = 768, fast_width: int = 192,
-                 slow_heads: int = 12, fast_heads: int = 3, depth: int = 12, fuse_every: int = 3, classes: int = 400,
-                 mlp_ratio: float = 4.0, channels: int = 3, drop_path: float = 0.0, init: str = "published"):
+                 fast_alpha: int = 1, slow_tubelet: int = 1, fast_tubelet: int = 1, slow_width: int = 768,
+                 fast_width: int = 192, slow_heads: int = 12, fast_heads: int = 3, depth: int = 12,
+                 fuse_every: int = 3, classes: int = 400, mlp_ratio: float = 4.0, channels: int = 3,
+                 drop_path: float = 0.0, init: str = "published"):
         super().__init__()
-        if alpha < 1 or slow_tubelet < 1 or fast_tubelet < 1:
-            raise ValueError("alpha, slow_tubelet and fast_tubelet must be at least 1, "
-                             f"got {alpha}, {slow_tubelet}, {fast_tubelet}")
+        if min(alpha, fast_alpha, slow_tubelet, fast_tubelet) < 1:
+            raise ValueError("alpha, fast_alpha, slow_tubelet and fast_tubelet must be at least 1, "
+                             f"got {alpha}, {fast_alpha}, {slow_tubelet}, {fast_tubelet}")
         if fuse_every < 1 or depth % fuse_every:
             raise ValueError(f"fuse_every {fuse_every} must divide depth {depth}: a fusion follows the last block, too")
-        self.frames, self.alpha, self.fuse_every = frames, alpha, fuse_every
+        self.frames, self.alpha, self.fast_alpha, self.fuse_every = frames, alpha, fast_alpha, fuse_every
         self.slow_tubelet, self.fast_tubelet = slow_tubelet, fast_tubelet
         self.times(frames)  # raises where the published clip would not fit
         rates = [drop_path * i / max(1, depth - 1) for i in range(depth)]
         common = dict(side=patches_per_side(image_size, patch_size), patch_size=patch_size, mlp_ratio=mlp_ratio,
                       channels=channels, drop_path=rates, std=position_std(init))
         self.slow = Pathway(tubelet_size=slow_tubelet, width=slow_width, heads=slow_heads, **common)
-        self.fast = Pathway(tubelet_size=fast_tubelet, width=fast_width, heads=fast_heads, **common)
+        self.fast = Pathway(tubelet_size=fast_tubelet, width=fast_width, heads=fast_heads,
+                            **common) if fast_width else None
         self.fusions = nn.ModuleList(
             Fusion(slow_width=slow_width, fast_width=fast_width, heads=slow_heads, drop_path=rate)
-            for rate in rates[fuse_every - 1::fuse_every])
+            for rate in rates[fuse_every - 1::fuse_every] if fast_width)
         self.head = nn.Linear(slow_width + fast_width, classes)
         initialise(self, init)
 
@@ -119,9 +127,10 @@ class TwoPathwayTransformer(nn.Module):
         if seen % self.slow_tubelet:
             raise ValueError(f"slow_tubelet {self.slow_tubelet} must divide the slow frames, {frames} // alpha "
                              f"{self.alpha} = {seen}")
-        if frames % self.fast_tubelet:
-            raise ValueError(f"fast_tubelet {self.fast_tubelet} must divide the {frames} frames of the clip")
-        slow, fast = slow_frames(frames, self.alpha), torch.arange(frames, device="cpu")
+        if frames // self.fast_alpha % self.fast_tubelet or frames < self.fast_alpha:
+            raise ValueError(f"fast_tubelet {self.fast_tubelet} must divide the {frames // self.fast_alpha} frames "
+                             f"that the fast pathway sees of the {frames} of the clip")
+        slow, fast = slow_frames(frames, self.alpha), slow_frames(frames, self.fast_alpha)
         return (slow.double().unflatten(0, (-1, self.slow_tubelet)).mean(1),
                 fast.double().unflatten(0, (-1, self.fast_tubelet)).mean(1))
 
@@ -136,9 +145,12 @@ class TwoPathwayTransformer(nn.Module):
         if video.ndim != 5:
             raise ValueError(f"expected a video (b, c, t, h, w), got {tuple(video.shape)}")
         slow_times, fast_times = (self.time_features(times).to(video) for times in self.times(video.shape[2]))
-        chosen = slow_frames(video.shape[2], self.alpha).to(video.device)
-        slow, slow_grid = self.slow.embed(video.index_select(2, chosen), slow_times)
-        fast, fast_grid = self.fast.embed(video, fast_times)
+        slow, slow_grid = self.slow.embed(every(video, self.alpha), slow_times)
+        if self.fast is None:
+            for block in self.slow.blocks:
+                slow = block(slow, slow_grid)
+            return self.slow.norm(slow).mean(dim=1)
+        fast, fast_grid = self.fast.embed(every(video, self.fast_alpha), fast_times)
         for i, (slow_block, fast_block) in enumerate(zip(self.slow.blocks, self.fast.blocks, strict=True)):
             slow = slow_block(slow, slow_grid)
             fast = fast_block(fast, fast_grid)

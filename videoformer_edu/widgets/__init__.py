@@ -13,9 +13,10 @@ from videoformer_edu.widgets.order_explorer import order_explorer
 from videoformer_edu.widgets.page_explorer import PageExplorer
 from videoformer_edu.widgets.reach_explorer import reach_explorer
 from videoformer_edu.widgets.repeats_explorer import repeats_explorer
+from videoformer_edu.widgets.scales_explorer import scales_explorer
 from videoformer_edu.widgets.shift_explorer import shift_explorer
 from videoformer_edu.widgets.task import Task
 
 __all__ = ["PageExplorer", "ShownMap", "Task", "attention_explorer", "clip_cost_explorer", "learning_explorer",
            "live_explorer", "maps_for_explorer", "mixing_explorer", "order_explorer", "reach_explorer",
-           "repeats_explorer", "shift_explorer"]
+           "repeats_explorer", "scales_explorer", "shift_explorer"]

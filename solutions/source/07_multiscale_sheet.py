@@ -65,7 +65,10 @@ ex1, ex2, ex3 = sheet("07")
 # </details>
 
 # %%
-# GIVEN linear norm distance_scores
+# GIVEN linear norm
+
+# %%
+# GIVEN distance_scores
 
 # %%
 # ANSWER pool

@@ -69,28 +69,28 @@ def cases(rng: np.random.Generator) -> list[Case]:
         return {"x": make.tokens(rng, b, heads, 1 + math.prod(grid), e), "weights": pooling_weights(rng, name, e),
                 "name": name, "grid": grid, "stride": stride}
 
-    lit = pooled("pool_k", 2, 1, (2, 4, 6), 3, (1, 2, 2))
+    lit = pooled("pool_k", 2, 1, (2, 4, 6), 5, (1, 2, 2))
     lit["x"][1] = lit["x"][0]
-    lit["x"][1, :, 0] += make.tokens(rng, 3)  # another CLS, the same patches
-    heads, e = int(rng.choice([2, 3])), int(rng.choice([2, 4]))
+    lit["x"][1, :, 0] += make.tokens(rng, 5)  # another CLS, the same patches
+    heads, e = int(rng.choice([2, 3])), int(rng.choice([4, 6]))  # a norm of two or three numbers is all but a sign
     update, out = "(b, head, 1 + t'·h'·w', e)", "(b, 1 + t'·h'·w', d')"
     odd = (int(rng.choice([2, 3])), 5, 3)
     return [
         Case("another CLS", "pool", lit, "patches are pooled among themselves, CLS goes round", axes=update),
         Case("two clips, some heads", "pool", pooled("attention.pool_q", 2, heads, (3, 2, 4), e, (1, 2, 2)),
              "no head and no clip hears of another", axes=update, gradient=True),
-        Case("stride 1", "pool", pooled("p", 1, 2, odd, 2, (1, 1, 1)), "a stride of 1 filters and leaves the grid",
+        Case("stride 1", "pool", pooled("p", 1, 2, odd, 7, (1, 1, 1)), "a stride of 1 filters and leaves the grid",
              axes=update),
-        Case("sides that do not divide", "pool", pooled("q", 3, 1, (1, 5, 7), 3, (1, 2, 4)),
+        Case("sides that do not divide", "pool", pooled("q", 3, 1, (1, 5, 7), 5, (1, 2, 4)),
              "a box that is not full counts", axes=update),
         Case("keys pooled", "pooling_attention",
-             attention_inputs(rng, 2, (2, 4, 2), 2, 2, 3, (1, 1, 1), (1, 2, 2)),
+             attention_inputs(rng, 2, (2, 4, 2), 2, 5, 3, (1, 1, 1), (1, 2, 2)),
              "as many tokens leave as came", axes=out, share=2, gradient=True),
         Case("a stage begins", "pooling_attention",
              attention_inputs(rng, 1, (2, 4, 4), heads, e, heads * e // 2, (1, 2, 2), (1, 4, 4), "blocks.1.attention"),
              "a quarter of the tokens leaves, twice as wide", axes=out, share=2),
         Case("queries coarser than keys", "pooling_attention",
-             attention_inputs(rng, 2, (3, 4, 2), 1, 3, 4, (1, 2, 2), (1, 1, 1)), "either may be the finer", axes=out),
+             attention_inputs(rng, 2, (3, 4, 2), 1, 7, 4, (1, 2, 2), (1, 1, 1)), "either may be the finer", axes=out),
     ]
 
 

@@ -15,7 +15,7 @@ from videoformer_edu.grading.spec import Exercise, Mutant, Style
 from videoformer_edu.sheets import folders, load
 
 EXERCISES = [exercise for number in folders() for exercise in load(number).exercises]
-SEED = 3
+SEED = 0  # test_bank asks `check` the same, with this seed among others
 
 
 @pytest.fixture(scope="module")

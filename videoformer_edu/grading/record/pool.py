@@ -51,7 +51,7 @@ last.serve(socket.socket(fileno=told["channel"]), told["layers"], told["readable
 
 @dataclass(frozen=True)
 class Ended:
-    """A child that is no more. `status` as the system tells it; None: the server itself was lost."""
+    """A child that is no more. `status` as the system tells it (None: the server was lost); `late`: out of time."""
 
     result: bytes
     status: int | None
@@ -92,7 +92,8 @@ class Pool:
             asked.seek(0)
             told = server.fork(asked.fileno(), result.fileno(), self.limits)
             size = min(os.fstat(result.fileno()).st_size, self.limits.result)
-            return Ended(os.pread(result.fileno(), size, 0), told.get("status"), bool(told.get("late")),
+            late = bool(told.get("late")) or told.get("cpu", 0.0) >= 0.95 * self.limits.cpu_seconds
+            return Ended(os.pread(result.fileno(), size, 0), told.get("status"), late,
                          float(told.get("seconds", 0.0)))
 
     @contextmanager

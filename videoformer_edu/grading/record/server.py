@@ -136,6 +136,9 @@ def _warm_up() -> None:
     torch.nn.functional.gelu(torch.nn.functional.layer_norm(torch.nn.functional.linear(y, torch.randn(5, 49)), (5,)))
     einops.rearrange(y, "b c l -> b l c").sum().backward()
     einops.repeat(y, "b c l -> b c l n", n=2), einops.reduce(y, "b c l -> b c", "mean")
+    rates = torch.optim.AdamW([x])  # it imports a part of torch of its own
+    torch.optim.lr_scheduler.LambdaLR(rates, lambda step: 1.0)
+    rates.step()
     np.random.default_rng(0).standard_normal(3) @ np.ones(3)
     with torch.autocast("cpu", enabled=False), torch.inference_mode(False), torch.enable_grad():
         torch.einsum("bcl,bdl->bcd", y, y), torch.triu(torch.ones(3, 3)), torch.arange(6).reshape(2, 3)

@@ -36,8 +36,9 @@ const clip_cost = (() => {
 
   // Three digits, thousands parted: 0.512, 5.12, 51.2, 512, 5,120.
   const short = (value) => (value >= 99.95 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
-  const work = (macs) => (macs >= 1e13 ? `${short(macs / 1e12)} T` : `${short(macs / 1e9)} G`);
-  const bytes = (size) => (size >= 1e13 ? `${short(size / 1e12)} TB` : `${short(size / 1e9)} GB`);
+  // In a sentence 5,120 G stands beside 180 G; on an axis, of powers of ten, 1 T stands beside 10 T.
+  const counted = (of, from) => (value) => (value >= from ? `${short(value / 1e12)} T${of}` : `${short(value / 1e9)} G${of}`);
+  const work = counted("", 1e13), bytes = counted("B", 1e13);
   const UNITS = [["s", 1, 60], ["min", 60, 60], ["h", 3600, 24], ["days", 86400, 365], ["years", 31557600, Infinity]];
 
   function time(seconds) {
@@ -151,7 +152,7 @@ const clip_cost = (() => {
         .map(({ name, setting: one, macs }) => ({ name, x: config.frames[one.frames], y: macs }));
       Object.assign(axes, {
         x: { label: "frames", range: [axis[0], axis[axis.length - 1]], log: 2 },
-        y: { label: state.memory ? "bytes of memory" : "multiply-adds", range, log: 10, say: state.memory ? bytes : work },
+        y: { label: state.memory ? "bytes of memory" : "multiply-adds", range, log: 10, say: counted(state.memory ? "B" : "", 1e12) },
       });
       return {
         lines: state.seen ? [...lines, ...flat] : flat, at: now.frames, marks: state.seen ? marks : [],

@@ -388,8 +388,8 @@ for version in (1, 2):
     ours = MViT(version=version, frames=6, image_size=32, width=8, stages=(1, 2), kv_stride=(1, 4, 4), classes=5).eval()
     loaded, theirs = load_pretrained(ours, folder).loaded, load_file(folder / "answer.safetensors")
     off = (ours(theirs["video"]) - theirs["logits"]).abs().max().item()
-    print(f"version {version}: {loaded} of {len(ours.state_dict())} tensors loaded, logits off by {off:.5f}, "
-          "rounding allows 0.00010")
+    print(f"version {version}: {loaded} of {len(ours.state_dict())} tensors loaded, logits off by {off:.4f}, "
+          "rounding allows 0.0001")
     assert off < 1e-4 and loaded == len(ours.state_dict())
 mvit_row = small_results()["mvit"]
 accuracy, shuffled = mvit_row["over_seeds"]["accuracy"][0], mvit_row["probes"]["shuffled_accuracy"]
@@ -683,7 +683,7 @@ test = motion_test_set(256)
 clips, direction = normalise(test.clips, MOTION_PIXELS), test.direction
 difference = (mine(clips) - theirs(clips)).abs().max().item()
 right = (mine(clips).argmax(1) == direction).float().mean().item()
-print(f"the logits differ by {difference:.5f}, rounding allows 0.00100; accuracy {right:.0%}, above 95 %")
+print(f"the logits differ by {difference:.3f}, rounding allows 0.001; accuracy {right:.0%}, above 95 %")
 assert difference < 1e-3 and right > 0.95
 
 # %% [markdown]

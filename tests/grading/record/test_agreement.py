@@ -32,6 +32,7 @@ def judged(exercise: Exercise, entry: Mutant | Style, pool: Pool) -> Report:
     return conclude(exercise, SEED, given)
 
 
+@pytest.mark.filterwarnings("ignore")  # a notebook warns and goes on, here a warning would end the answer
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
 def test_both_graders_say_the_same(exercise, pool):
     for entry in (*exercise.mutants, Style("as worked"), *exercise.styles):

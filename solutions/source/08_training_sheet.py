@@ -27,6 +27,8 @@
 # </details>
 
 # %%
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -49,15 +49,18 @@ def cases(rng: np.random.Generator) -> list[Case]:
                 "mirrored": mirrored.astype(np.int64)}
 
     def cropped(b: int, t: int, h: int, w: int, size: int) -> dict:
-        top = rng.permutation(h - size + 1)[:b]
-        left = (top + 1 + rng.integers(0, w - size - h + size)) if w > h else rng.permutation(w - size + 1)[:b]
+        room = min(h, w) - size + 1  # for both, so that exchanged corners still fit
+        top = rng.permutation(room)[:b]
+        left = (top + rng.integers(1, room)) % room
         return {"video": clips(b, 3, t, h, w), "top": top.astype(np.int64), "left": left.astype(np.int64),
                 "size": size}
 
+    factor = rng.uniform(0.4, 2.2, 3).astype(np.float32)
+    factor[0] = rng.uniform(1.6, 2.2)  # beyond white
     still = clips(2, 3, 1, 6, 9).repeat(5, axis=2)
     b, t, h, w = make.sizes(rng, (2, 3), (4, 5), (6,), (7, 8, 9))
     return [
-        Case("still clips", "crop_clips", {"video": still, "top": np.array([2, 0]), "left": np.array([1, 4]),
+        Case("still clips", "crop_clips", {"video": still, "top": np.array([2, 0]), "left": np.array([1, 2]),
                                            "size": 4},
              "a still clip stays still", axes="(b, c, t, size, size)"),
         Case("a box for each clip", "crop_clips", cropped(b, t, h, w + 2, 3), "each clip has its own box",
@@ -67,7 +70,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         Case("still clips, brighter", "brighten", {"video": 0.4 * still, "factor": np.array([1.7, 0.6], np.float32)},
              "a still clip stays still", axes="(b, c, t, h, w)", gradient=True),
         Case("clips of their own", "brighten", {"video": clips(b, 3, t, h, w),
-                                                "factor": rng.uniform(0.4, 2.2, b).astype(np.float32)},
+                                                "factor": factor[:b]},
              "each clip has its own factor", axes="(b, c, t, h, w)"),
         Case("some are mirrored", "flip_clips", flipped(4, t, h, w, 8, [True, False, True, False]),
              "the label says what is seen", axes="the clips (b, c, t, h, w) and the labels (b,)", share=2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,11 +14,11 @@ from videoformer_edu.sheets import inputs as make
 
 
 def made(weight, bias, rates):
-    """A linear model with these weights, SGD with momentum 0.9, and a schedule: its i-th step has the rate rates[i]."""
+    """A linear model, SGD with momentum 0.9, and a schedule: rates[0], and the next one at each schedule.step()."""
     model = nn.Linear(weight.shape[1], weight.shape[0])
     model.load_state_dict({"weight": weight, "bias": bias})
-    optimiser = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rates[min(step, len(rates) - 1)].item())
+    optimiser, left = torch.optim.SGD(model.parameters(), lr=rates[0].item(), momentum=0.9), rates[1:].tolist()
+    schedule = SimpleNamespace(step=lambda: left and optimiser.param_groups[0].update(lr=left.pop(0)))
     return model, optimiser, schedule
 
 
@@ -28,9 +30,10 @@ def train(weight, bias, inputs, labels, parts, clip, rates):
     """
     model, optimiser, schedule = made(weight, bias, rates)
     # STUB: model, optimiser, schedule = made(weight, bias, rates)
+    # STUB: for x, y in zip(inputs, labels, strict=True):
+    # STUB:     ...  # clear, forward and backward part by part, clip, update, next rate
+    # STUB: return model.weight.detach(), model.bias.detach()
     for x, y in zip(inputs, labels, strict=True):
-        # STUB: for x, y in zip(inputs, labels):
-        # STUB:     ...  # clear, forward and backward part by part, clip, update, next rate
         optimiser.zero_grad()
         for part, target in zip(x.tensor_split(parts), y.tensor_split(parts), strict=True):
             loss = F.cross_entropy(model(part), target)
@@ -38,7 +41,6 @@ def train(weight, bias, inputs, labels, parts, clip, rates):
         nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
         schedule.step()
-    # STUB: return model.weight.detach(), model.bias.detach()
     return model.weight.detach(), model.bias.detach()
 
 
@@ -107,10 +109,8 @@ MUTANTS = (
     Mutant("clipped in each part", ((CLIP, ""), (BACK, BACK + "    " + CLIP)),
            "You clip after each part, while the gradient is not complete. Clip once, before the update."),
     Mutant("not clipped", ((CLIP, ""),),
-           "You did not clip: one bad batch may throw the weights anywhere."),
-    Mutant("clipped after the update",
-           ((CLIP + STEP, "        optimiser.step()\n" + CLIP + "        schedule.step()\n"),),
-           "You clip after the update, when it is too late. Clip what the optimiser is about to use."),
+           "The gradient that the optimiser uses is not clipped: the call is missing, or comes after the update, when "
+           "it is too late. One bad batch may then throw the weights anywhere."),
     Mutant("clipped by value", (("clip_grad_norm_", "clip_grad_value_"),),
            "You clipped each number by itself, which turns the gradient into another direction. clip_grad_norm_ "
            "shortens it and keeps its direction."),

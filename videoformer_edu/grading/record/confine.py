@@ -21,8 +21,8 @@ MISSING = {
               "is limited, and they are ended with it) and send signals to your other processes.",
     "files": "No Landlock here: an answer can read every file that you can read by its path, the course's worked "
              "answers among them, and write to its folder.",
-    "user": "The grader runs as root and cannot give its children another user: what the other layers do not stop, an "
-            "answer does as root.",
+    "user": "The grader runs as root and cannot give its children another user, or another user could not read "
+            "Python's libraries: what the other layers do not stop, an answer does as root.",
 }
 NEW_USER, NEW_PROCESSES, NEW_NETWORK, NEW_IPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
 NOBODY = 65534
@@ -137,6 +137,8 @@ def _become_nobody() -> None:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
+        if not all(os.access(place, os.R_OK) for place in sys.path):
+            raise PermissionError("nobody else can read these libraries")
 
 
 def _limit(limits: Mapping[str, float], count: bool) -> None:

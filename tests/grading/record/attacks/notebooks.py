@@ -55,6 +55,8 @@ def soft(x, scale):
     Attack("a decorator that ends the process", f"import os\ndef out(f): os._exit(0)\n@out\n{RIGHT}", 0.0, "crashed"),
     Attack("a default value that ends the process",
            f"import os\n{RIGHT.replace('scale):', 'scale, y=os._exit(0)):', 1)}", 0.0, "crashed"),
+    Attack("a module that nobody has imported before", "import colorsys\n" + RIGHT.replace(
+        "return ", "keep = colorsys.rgb_to_hls(0, 0, 0)\n    return "), 10.0, "right"),
     Attack("everything from a package", f"from torch import *\n{RIGHT}", 10.0, "right"),
     Attack("everything from a package that is not there", f"from videoformer_edu.layers import *\n{RIGHT}", 10.0,
            "right"),

@@ -299,8 +299,9 @@ your_turn(torch.tensor([rate(i, 200, 20) or 0.0 for i in (5, 20, 110, 180)]) if 
 
 # %% [markdown]
 # Step it **per step**. Stepped once an epoch, a warm-up of 5 % of 30 epochs is one jump after the first. And where
-# learning begins late, as on these clips, a cosine has fallen before anything was learnt; the recipe of this course
-# *stays* at the peak and falls at the end ("stable").
+# learning begins late, as divided attention's on these clips, a cosine may have fallen before anything was learnt; so
+# the recipe of this course *stays* at the peak and falls at the end ("stable"). For ViViT 1, which begins early, the
+# two are alike (section 6).
 #
 # ## 5 · Who may shrink: parameter groups
 #
@@ -353,11 +354,11 @@ assert abs(cold[0] - base[0]) < 0.01 and bare[2] < hot[1] and hot[2] < base[1]
 
 # %% [markdown]
 # <details><summary>Compare</summary>At this rate warm-up and clipping do <b>nothing</b> that three seeds would show.
-# They are guards, not engines. Ten times the weight decay changes nothing either, on matrices alone or on everything.
-# What costs is steps: as many clips in batches of 64 are a quarter of them, at the same rate. At three times the rate
-# the recipe loses a point or two; without its guards it loses ten, and the seeds drift apart. So: a guard that does
-# nothing on a good day is no reason to leave it out; and whoever reports that warm-up is needed has often reported
-# that the rate was too high.</details>
+# They are guards, not engines. Ten times the weight decay changes nothing either, on matrices alone or on everything,
+# nor do label smoothing and a cosine. What costs is steps: as many clips in batches of 64 are a quarter of them, at
+# the same rate. At three times the rate the recipe loses a point or two; without its guards it loses ten, and the
+# seeds drift apart. So: a guard that does nothing on a good day is no reason to leave it out; and whoever reports
+# that warm-up is needed has often reported that the rate was too high.</details>
 #
 # These are small models on a clean task. What carries over is the way of asking: one change, several seeds, the
 # spread beside the mean.

@@ -75,7 +75,7 @@ def shown(name):
 # that belongs to the clip before.
 #
 # The model of this lesson is ViViT 1 in small (lesson 05), because it learns in seconds. The task is the course's: in
-# which of eight directions does the digit move? One clip to look at:
+# which of eight directions does the digit move? Four clips to look at:
 
 # %%
 from videoformer_edu.figures.architecture import Repeat, Stage, show_architecture
@@ -189,7 +189,8 @@ for what, name in flips.items():
 # watch.
 
 # %%
-from videoformer_edu.figures.loss import loss_curve_html
+from videoformer_edu.figures.loss import loss_curve
+from videoformer_edu.figures.show import figure_html
 from videoformer_edu.training.loop import fit
 from videoformer_edu.training.recipe import Recipe
 from videoformer_edu.training.watching import live
@@ -205,15 +206,20 @@ def source(start):
         yield normalise(drawn.clips, MOTION_PIXELS), drawn.direction
 
 # %%
+def curve(history):
+    return figure_html(loss_curve(history, "validation"), caption="The run as it goes on; yours looks like it.",
+                       alt="The loss of each step falls from above 2 towards 0, the accuracy on other clips rises.")
+
+
 held_out = motion_batch(256, seed=7, split="train")  # other clips of the training digits: for choices
 look_at, truth = normalise(held_out.clips, MOTION_PIXELS), held_out.direction
 recipe = Recipe(steps=200, batch=16, lr=2e-3, schedule="stable")
 model = vivit_motion()
 history = fit(model, source, recipe, evaluate=lambda m: {"validation": share(predict(m, look_at) == truth)},
-              after_step=live(lambda h: loss_curve_html(h, "validation")))
+              after_step=live(curve))
 reached = history.rows[-1]["validation"]
 print(f"first loss {history.losses[0]:.1f}, ln 8 = {torch.tensor(8.0).log():.2f}: a model that knows nothing")
-print(f"after {recipe.steps} steps more than {10 * int(10 * reached)} % right, by chance 12.5 %")
+print(f"after {recipe.steps} steps more than 80 % right, by chance 12.5 %")
 assert reached > 0.8
 
 # %% [markdown]
@@ -249,13 +255,13 @@ def step(model, optimiser, schedule, clips, labels, parts=1, clip=1.0):
 # %%
 import copy
 
-from videoformer_edu.training.recipe import make_optimiser, make_schedule
+from videoformer_edu.training.recipe import make_schedule
 
 torch.manual_seed(0)
 start, weights = vivit_motion(), {}
 for parts in (1, 3):
     trial = copy.deepcopy(start)
-    optimiser = make_optimiser(trial, recipe)
+    optimiser = torch.optim.SGD(trial.parameters(), lr=0.1)  # Adam makes whole steps of gradients that are rounding
     schedule = make_schedule(optimiser, recipe)
     for _, (x, y) in zip(range(3), source(0), strict=False):
         step(trial, optimiser, schedule, x, y, parts)
@@ -659,7 +665,9 @@ fit(own, lambda start: iter([(clips[train], labels[train])] * 25), Recipe(steps=
 inside = {"windows never trained on": clips[test], "one frame of each, standing still": clips[test][:, :, :1].repeat(
     1, 1, 8, 1, 1)}
 for what, video in inside.items():
-    print(f"{what}: {share(predict(own, video) == labels[test]):.0%} right, by chance 33 %")
+    right = share(predict(own, video) == labels[test])
+    print(f"{what}: {'all' if right == 1 else 'more than half'} right, by chance a third")
+    assert right > 0.5
 
 # %% [markdown]
 # **Where this breaks.** All right, and worth nothing! The test windows come from the *same recordings*: the wall, the

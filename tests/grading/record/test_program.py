@@ -70,7 +70,8 @@ def test_infinite_numbers_come_back_too():
     assert back[0] == float("inf") and back[1] != back[1]
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), b"bytes", 1j, np.array(["text"])], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), b"bytes", 1j, np.array(["text"])],
+                         ids=["object", "set", "array of objects", "bytes", "complex", "array of texts"])
 def test_what_is_no_plain_data_is_refused(value):
     with pytest.raises(TypeError):
         packed(value)

@@ -33,7 +33,7 @@ HEAVY = ("torch", "matplotlib", "ipywidgets", "av", "sklearn", "skimage", "seabo
 # The hosts that a committed text may name; whatever else it needs has to come with the repository.
 HOSTS = re.compile(
     r"(?:www\.|docs\.)?(?:arxiv\.org|doi\.org|github\.com|python\.org|pytorch\.org|jupyter\.org|openaccess\.thecvf\.com"
-    r"|huggingface\.co|blender\.org|peach\.blender\.org|download\.pytorch\.org|bigbuckbunny\.org|creativecommons\.org|w3\.org|scikit-learn\.org"
+    r"|huggingface\.co|blender\.org|peach\.blender\.org|bigbuckbunny\.org|creativecommons\.org|w3\.org|scikit-learn\.org"
     r"|archive\.ics\.uci\.edu|download\.blender\.org|localhost|127\.0\.0\.1)")
 # A test may name what must be refused.
 EXAMPLES = ("tests/tools/", "tests/command/test_lab.py", "tests/notebooks/test_sanitize.py", "tests/test_house.py")

@@ -399,7 +399,7 @@ assert accuracy > 0.98 and shuffled < 0.7
 # %% [markdown]
 # Published weights load in the same way: `build("mvit_v2_s", pretrained=...)` takes torchvision's, SlowFast's and
 # PyTorchVideo's files. On Kinetics-400, MViT-B 16x4 is at 78.4 % for 70.5 G a view and MViTv2-S 16x4 at 81.0 % for
-# 64.5 G ([model zoo](https://github.com/facebookresearch/SlowFast/blob/main/MODEL_ZOO.md)); ViViT-B in lesson 05 paid
+# 64.5 G ([model zoo](https://github.com/facebookresearch/SlowFast)); ViViT-B in lesson 05 paid
 # 284 to 455 G for 78.8 to 80.0.
 #
 # One more number from the paper answers a question of this course. Shuffle the frames at the test: ViT-B goes from 68.5

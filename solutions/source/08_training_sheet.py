@@ -27,8 +27,6 @@
 # </details>
 
 # %%
-from types import SimpleNamespace
-
 import torch
 import torch.nn.functional as F
 from torch import nn

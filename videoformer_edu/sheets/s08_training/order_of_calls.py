@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,6 +13,8 @@ from videoformer_edu.sheets import inputs as make
 
 def made(weight, bias, rates):
     """A linear model, SGD with momentum 0.9, and a schedule: rates[0], and the next one at each schedule.step()."""
+    from types import SimpleNamespace
+
     model = nn.Linear(weight.shape[1], weight.shape[0])
     model.load_state_dict({"weight": weight, "bias": bias})
     optimiser, left = torch.optim.SGD(model.parameters(), lr=rates[0].item(), momentum=0.9), rates[1:].tolist()

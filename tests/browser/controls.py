@@ -87,7 +87,8 @@ class Explorer:
         assert median(times) <= SLOWEST[self.kind], f"{self.where}: {times} ms from key to picture"
 
     def frame(self, number: int) -> Locator:
-        return self.root.locator(".vfe-stage canvas").nth(number)
+        shown = self.root.locator(".vfe-frames canvas")
+        return (shown if shown.count() else self.root.locator(".vfe-stage canvas")).nth(number)
 
     def click(self, frame: int, x: float, y: float) -> None:
         """Click into a frame of a page explorer, x and y in shares of its width and height."""
@@ -134,7 +135,8 @@ class Explorer:
             return self.press(control, "ArrowUp" if last else "ArrowDown")
         if kind == "number":
             return self.press(control, "ArrowUp")
-        return self.press(control, "ArrowLeft" if kind == "range" else "ArrowRight")
+        low = kind == "range" and control.evaluate("node => node.value === node.min")
+        return self.press(control, "ArrowLeft" if kind == "range" and not low else "ArrowRight")
 
 
 def explorers(page: Page, name: str, latencies: Latencies) -> list[Explorer]:

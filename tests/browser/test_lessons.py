@@ -146,9 +146,9 @@ def use_page_explorer(explorer):
     assert root.locator(".vfe-still").is_hidden(), "the script did not come to its end"
     if not root.locator(".vfe-frames").count():
         return
-    for frame, x, y in ((0, 0.9, 0.1), (root.locator(".vfe-stage canvas").count() - 1, 0.1, 0.9)):
+    for frame, x, y in ((0, 0.9, 0.1), (root.locator(".vfe-frames canvas").count() - 1, 0.1, 0.9)):
         before = explorer.picture()
         explorer.click(frame, x, y)
         assert explorer.changed(before), f"{explorer.where}: a click changed nothing"
-    stage = root.locator(".vfe-stage")
+    stage = root.locator(".vfe-frames")
     explorer.time(stage, *["ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown"] * 3)

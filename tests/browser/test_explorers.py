@@ -273,3 +273,11 @@ def test_not_trusted_and_not_run_shows_the_still_pictures(lab, notebook, open_no
     assert "function" not in text and ".vfe-" not in text, "script or style shows as text"
     cloned.photograph(album, "not-trusted")
     assert cloned.broken() == [] and cloned.foreign == [] and cloned.console == []
+
+
+def test_a_request_to_another_machine_would_be_seen(open_notebook):
+    """The guard that other tests rely on: `foreign` names it, and it reaches nobody."""
+    notebook = open_notebook("exercises/01_vit_recap_sheet.ipynb")
+    asked = "https://arxiv.org/picture.png"  # no name but this machine's is looked up
+    assert notebook.page.evaluate("url => fetch(url).then(() => 'came', () => 'refused')", asked) == "refused"
+    assert notebook.foreign == [asked]

@@ -17,6 +17,12 @@ def linear(token: np.ndarray, weights: dict, name: str) -> np.ndarray:
     return weights[f"{name}.weight"].astype(np.float64) @ token + weights[f"{name}.bias"]
 
 
+def is_own_value(x: np.ndarray, weights: dict, out: np.ndarray) -> bool:
+    """Is out (d,) what a token (d,) with nobody but itself to look at gets: its own value, through `attention.proj`?"""
+    value = linear(x.astype(np.float64), weights, "attention.qkv")[2 * len(x):]
+    return np.abs(out - linear(value, weights, "attention.proj")).max() < 1e-4
+
+
 def layer_norm(token: np.ndarray, weights: dict, name: str) -> np.ndarray:
     """One token `(d,)`: mean 0, variance 1 (with eps 1e-6), then the learned scale and shift."""
     token = np.asarray(token, dtype=np.float64)

@@ -88,7 +88,6 @@ const live = (() => {
 
     const state = kit.state(root, { model: 0, clip: 0, order: filmed, hidden: [], off: [], map: 0, head: -1,
       query: config.start, click: 0, held: -1 }, draw);
-    const shown = { order: filmed, ...config }; // the settings of the stage
     const film = element("canvas", { width: t * size, height: size });
 
     // The same input is computed once: choosing a patch or a map is no work.
@@ -170,7 +169,7 @@ const live = (() => {
       else if (state.click === 1) state.set({ query: k, hidden: toggle(state.hidden, k) });
       else carry(grid.step(k));
     }
-    const stage = frames.stage(shown, film, "Frames: arrow keys choose a patch, page keys a frame, Enter does what a click does", {
+    const stage = frames.stage(config, film, "Frames: arrow keys choose a patch, page keys a frame, Enter does what a click does", {
       choose: (f, x, y) => act(grid.at(f, Math.floor(y * grid.h), Math.floor(x * grid.w))),
       move(dt, dh, dw) {
         const k = state.query, clamp = (value, most) => Math.min(most - 1, Math.max(0, value));

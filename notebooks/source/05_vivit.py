@@ -185,7 +185,7 @@ for how, embedding in inflated.items():
     off = (embedding(still)[0] - patches(still[:, :, :1])[0]).abs().max().item()
     same_as = [name for name, image in seen.items()
                if (embedding(moving)[0] - patches(image)[0]).abs().max() < 1e-5]
-    print(f"{how}: a still clip is off by {off:.6f}, rounding allows 0.00001; a moving one looks like {same_as}")
+    print(f"{how}: a still clip is off by {off:.5f}, rounding allows 0.00001; a moving one looks like {same_as}")
     assert off < 1e-5 and len(same_as) == 1
 
 # %% [markdown]
